@@ -1,0 +1,82 @@
+using IlgpuDiffusion.Tensors;
+
+namespace IlgpuDiffusion.Nn;
+
+/// The parameters of one model. A module's constructor asks a <see cref="WeightScope"/> for each, with published key and shape on one line;
+/// then all get their memory at once, in one buffer in order of declaration, so that an optimiser can treat them as one array.
+public sealed class Weights : IDisposable
+{
+    readonly List<Parameter> parameters = [];
+    readonly Dictionary<string, Parameter> byName = [];
+    readonly Dictionary<string, Linear> linears = [];
+    DeviceBuffer? buffer;
+
+    /// The scope whose keys have no prefix.
+    public WeightScope Root => new(this, "");
+
+    /// In order of declaration, which is the order of the published model.
+    public IReadOnlyList<Parameter> Parameters => parameters;
+
+    /// All linear layers by key: what adapters attach to.
+    public IReadOnlyDictionary<string, Linear> Linears => linears;
+
+    public long Count => parameters.Sum(p => p.Shape.Count);
+
+    public Parameter this[string name] => byName.TryGetValue(name, out Parameter? p) ? p : throw new IlgdException($"this model has no parameter '{name}'");
+
+    public bool Contains(string name) => byName.ContainsKey(name);
+
+    /// Gives every declared parameter its memory. The elements are not set: load or initialise them.
+    public void Allocate(Device device, string owner)
+    {
+        if (buffer is not null)
+            throw new InvalidOperationException($"{owner}: parameters have memory already");
+        buffer = device.Allocate(Count * sizeof(float), owner);
+        long at = 0;
+        foreach (Parameter p in parameters)
+        {
+            p.Value = new Tensor(buffer.View<float>(at, p.Shape.Count), p.Shape);
+            at += p.Shape.Count * sizeof(float);
+        }
+    }
+
+    /// Turns gradients on or off for all parameters: a frozen one costs no gradient, no state and no saved activation.
+    public void RequireGrad(bool wanted)
+    {
+        foreach (Parameter p in parameters)
+            p.Value.RequiresGrad = wanted;
+    }
+
+    internal Parameter Declare(Parameter p)
+    {
+        if (!byName.TryAdd(p.Name, p))
+            throw new InvalidOperationException($"parameter '{p.Name}' is declared twice");
+        parameters.Add(p);
+        return p;
+    }
+
+    internal void Declare(string name, Linear linear) => linears.Add(name, linear);
+
+    public void Dispose() => buffer?.Dispose();
+}
+
+/// A prefix of published keys, as `candle`'s VarBuilder path: `w.Scope("attn1").Scope("to_q").Get("weight", [c, c])`.
+public readonly struct WeightScope(Weights weights, string prefix)
+{
+    public string Prefix { get; } = prefix;
+
+    public WeightScope Scope(string name) => new(weights, Key(name));
+
+    public WeightScope Scope(int index) => Scope(index.ToString());
+
+    /// Declares a parameter by its published key and shape. `fanIn` only matters for <see cref="Init.FanIn"/>; by default the product of all extents but the first.
+    public Parameter Get(string key, Shape published, Init init = Init.FanIn, Layout layout = Layout.Same, int fanIn = 0)
+    {
+        int own = published.Rank > 1 && published[0] > 0 ? (int)(published.Count / published[0]) : 1;
+        return weights.Declare(new Parameter(Key(key), published, layout, init, fanIn > 0 ? fanIn : own));
+    }
+
+    internal void Declare(Linear linear) => weights.Declare(Prefix, linear);
+
+    string Key(string name) => Prefix.Length == 0 ? name : $"{Prefix}.{name}";
+}
