@@ -24,6 +24,8 @@ public readonly struct Shape : IEquatable<Shape>
 
     public static Shape Create(ReadOnlySpan<int> dims) => new(dims.ToArray());
 
+    public static implicit operator Shape(int[] dims) => Create(dims);
+
     /// Number of elements; 1 for a scalar (rank 0).
     public long Count { get; }
 
