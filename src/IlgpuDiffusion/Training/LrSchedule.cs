@@ -59,7 +59,7 @@ public sealed record LrSchedule(LrCurve Curve, double BaseLr, int WarmupSteps = 
         {
             LrCurve.Linear => over ? 0 : BaseLr * (1 - progress),
             LrCurve.Cosine => BaseLr * HalfWave(2 * (NumCycles ?? 0.5) * progress),
-            LrCurve.CosineWithRestarts => over ? 0 : BaseLr * HalfWave((NumCycles ?? 1) * progress % 1),
+            LrCurve.CosineWithRestarts => progress >= 1 ? 0 : BaseLr * HalfWave((NumCycles ?? 1) * progress % 1),
             _ => over ? EndLr : (BaseLr - EndLr) * Math.Pow(1 - progress, Power) + EndLr,
         };
     }
