@@ -43,6 +43,8 @@ public sealed class DpmSolverMultistep : IScheduler
 
     public void SetTimesteps(int n)
     {
+        if (n < 1 || n >= lastTimestep)
+            throw new IlgdException($"{n} inference steps asked for; DPM-Solver takes 1 to {lastTimestep - 1} of this schedule");
         nextIndex = 0;
         TimestepSpacing spacing = config.TimestepSpacing ?? TimestepSpacing.Linspace;
         // One point more than steps: the end of the last step is `final_sigmas_type`, not a timestep.

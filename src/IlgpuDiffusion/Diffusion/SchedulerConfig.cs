@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
+using IlgpuDiffusion.IO;
 
 namespace IlgpuDiffusion.Diffusion;
 
@@ -81,7 +81,7 @@ public enum FinalSigmasType
 
 /// `scheduler_config.json`; field names are the published ones in C# spelling. An absent key means the default of the scheduler that
 /// reads it, so one folder's file configures any of them; settings without an implementation are refused, not ignored.
-public sealed partial record SchedulerConfig
+public sealed record SchedulerConfig
 {
     [JsonPropertyName("_class_name")]
     public string? ClassName { get; init; }
@@ -160,7 +160,7 @@ public sealed partial record SchedulerConfig
     {
         try
         {
-            SchedulerConfig config = JsonSerializer.Deserialize<SchedulerConfig>(PythonLiteral().Replace(json, "\"$0\""), Json)
+            SchedulerConfig config = JsonSerializer.Deserialize<SchedulerConfig>(PythonJson.Strict(json), Json)
                 ?? throw new IlgdException($"{source}: expected a JSON object, found null");
             config.Check(source);
             return config;
@@ -199,14 +199,11 @@ public sealed partial record SchedulerConfig
         }
     }
 
+    // Named literals: the default of lambda_min_clipped is written as -Infinity.
     static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
-
-    // Python writes the default of lambda_min_clipped as a bare -Infinity, which is not JSON.
-    [GeneratedRegex(@"(?<=:\s*)(-?Infinity|NaN)(?=\s*[,}])")]
-    private static partial Regex PythonLiteral();
 }
