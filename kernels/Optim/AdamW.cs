@@ -4,12 +4,22 @@ using ILGPU;
 
 namespace IlgpuDiffusion.Kernels.Optim;
 
-/// The numbers of one AdamW step. `GradScale` multiplies every gradient first (clipping); `Bias1` = 1 − β₁ᵗ, `Bias2` = 1 − β₂ᵗ.
-public readonly record struct AdamWStep(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, float GradScale, float Bias1, float Bias2)
+/// The numbers of one AdamW step: `Decay` = 1 − lr·wd, `Rate` = lr/(1 − β₁ᵗ), `Rest` = 1 − β, `RootBias2` = √(1 − β₂ᵗ). `GradScale` multiplies
+/// every gradient first (clipping).
+public readonly record struct AdamWStep(float Beta1, float Rest1, float Beta2, float Rest2, float Decay, float Rate, float RootBias2, float Epsilon, float GradScale)
 {
-    /// The step numbered t = 1, 2, … : powers are taken in double, as torch does.
-    public static AdamWStep At(long t, float learningRate, float beta1, float beta2, float epsilon, float weightDecay, float gradScale) =>
-        new(learningRate, beta1, beta2, epsilon, weightDecay, gradScale, (float)(1 - Math.Pow(beta1, t)), (float)(1 - Math.Pow(beta2, t)));
+    /// The step numbered t = 1, 2, … . All factors are made in double, as torch does: 1 − β₂ in float would be off by 1e-5 of itself.
+    public static AdamWStep At(long t, double learningRate, double beta1, double beta2, double epsilon, double weightDecay, float gradScale) =>
+        new(
+            (float)beta1,
+            (float)(1 - beta1),
+            (float)beta2,
+            (float)(1 - beta2),
+            (float)(1 - (learningRate * weightDecay)),
+            (float)(learningRate / (1 - Math.Pow(beta1, t))),
+            (float)Math.Sqrt(1 - Math.Pow(beta2, t)),
+            (float)epsilon,
+            gradScale);
 }
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2), over all parameters of a model at once:
@@ -24,11 +34,10 @@ public static class AdamW
             for (int i = 0; i < p.Length; i++)
             {
                 double grad = (double)g[i] * s.GradScale;
-                double mi = (s.Beta1 * (double)m[i]) + ((1 - s.Beta1) * grad), vi = (s.Beta2 * (double)v[i]) + ((1 - s.Beta2) * grad * grad);
+                double mi = (s.Beta1 * (double)m[i]) + (s.Rest1 * grad), vi = (s.Beta2 * (double)v[i]) + (s.Rest2 * grad * grad);
                 m[i] = (float)mi;
                 v[i] = (float)vi;
-                double decayed = p[i] * (1 - ((double)s.LearningRate * s.WeightDecay));
-                p[i] = (float)(decayed - (s.LearningRate / s.Bias1 * mi / ((Math.Sqrt(vi) / Math.Sqrt(s.Bias2)) + s.Epsilon)));
+                p[i] = (float)((p[i] * (double)s.Decay) - (s.Rate * mi / ((Math.Sqrt(vi) / s.RootBias2) + s.Epsilon)));
             }
         }
     }
@@ -37,11 +46,11 @@ public static class AdamW
     static void StepKernel(Index1D i, ArrayView<float> p, ArrayView<float> g, ArrayView<float> m, ArrayView<float> v, AdamWStep s)
     {
         float grad = g[i] * s.GradScale;
-        float mi = (s.Beta1 * m[i]) + ((1 - s.Beta1) * grad);
-        float vi = (s.Beta2 * v[i]) + ((1 - s.Beta2) * grad * grad);
+        float mi = (s.Beta1 * m[i]) + (s.Rest1 * grad);
+        float vi = (s.Beta2 * v[i]) + (s.Rest2 * grad * grad);
         m[i] = mi;
         v[i] = vi;
-        p[i] = (p[i] * (1 - (s.LearningRate * s.WeightDecay))) - (s.LearningRate / s.Bias1 * mi / ((MathF.Sqrt(vi) / MathF.Sqrt(s.Bias2)) + s.Epsilon));
+        p[i] = (p[i] * s.Decay) - (s.Rate * mi / ((MathF.Sqrt(vi) / s.RootBias2) + s.Epsilon));
     }
 
     // ---- launchers ---------------------------------------------------------------------------------
@@ -59,8 +68,8 @@ public static class AdamW
 
     static unsafe void StepCpu(float* p, float* g, float* m, float* v, long begin, long end, AdamWStep s)
     {
-        float decay = 1 - (s.LearningRate * s.WeightDecay), rate = s.LearningRate / s.Bias1, rsqrtBias2 = 1 / MathF.Sqrt(s.Bias2);
-        Vector<float> beta1 = new(s.Beta1), beta2 = new(s.Beta2), rest1 = new(1 - s.Beta1), rest2 = new(1 - s.Beta2);
+        float inverseRoot = 1 / s.RootBias2;
+        Vector<float> beta1 = new(s.Beta1), beta2 = new(s.Beta2), rest1 = new(s.Rest1), rest2 = new(s.Rest2);
         long i = begin;
         for (; i + Vector<float>.Count <= end; i += Vector<float>.Count)
         {
@@ -69,16 +78,16 @@ public static class AdamW
             Vector<float> vi = (beta2 * Vector.Load(v + i)) + (rest2 * grad * grad);
             Vector.Store(mi, m + i);
             Vector.Store(vi, v + i);
-            Vector<float> update = mi * rate / ((Vector.SquareRoot(vi) * rsqrtBias2) + new Vector<float>(s.Epsilon));
-            Vector.Store((Vector.Load(p + i) * decay) - update, p + i);
+            Vector<float> update = mi * s.Rate / ((Vector.SquareRoot(vi) * inverseRoot) + new Vector<float>(s.Epsilon));
+            Vector.Store((Vector.Load(p + i) * s.Decay) - update, p + i);
         }
 
         for (; i < end; i++)
         {
             float grad = g[i] * s.GradScale;
-            m[i] = (s.Beta1 * m[i]) + ((1 - s.Beta1) * grad);
-            v[i] = (s.Beta2 * v[i]) + ((1 - s.Beta2) * grad * grad);
-            p[i] = (p[i] * decay) - (m[i] * rate / ((MathF.Sqrt(v[i]) * rsqrtBias2) + s.Epsilon));
+            m[i] = (s.Beta1 * m[i]) + (s.Rest1 * grad);
+            v[i] = (s.Beta2 * v[i]) + (s.Rest2 * grad * grad);
+            p[i] = (p[i] * s.Decay) - (m[i] * s.Rate / ((MathF.Sqrt(v[i]) * inverseRoot) + s.Epsilon));
         }
     }
 }

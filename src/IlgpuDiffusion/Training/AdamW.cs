@@ -9,15 +9,15 @@ namespace IlgpuDiffusion.Training;
 /// torch's defaults.
 public sealed record AdamWSettings
 {
-    public float LearningRate { get; init; } = 1e-3f;
+    public double LearningRate { get; init; } = 1e-3;
 
-    public float Beta1 { get; init; } = 0.9f;
+    public double Beta1 { get; init; } = 0.9;
 
-    public float Beta2 { get; init; } = 0.999f;
+    public double Beta2 { get; init; } = 0.999;
 
-    public float Epsilon { get; init; } = 1e-8f;
+    public double Epsilon { get; init; } = 1e-8;
 
-    public float WeightDecay { get; init; } = 0.01f;
+    public double WeightDecay { get; init; } = 0.01;
 }
 
 /// AdamW over whole <see cref="Weights"/>: one launch for each. Both moments are kept beside the weights, in the same order and with the same gaps.
@@ -58,7 +58,7 @@ public sealed class AdamW : IDisposable
     {
         StepCount++;
         AdamWStep step = AdamWStep.At(
-            StepCount, (float)(Settings.LearningRate * rateFactor), Settings.Beta1, Settings.Beta2, Settings.Epsilon, Settings.WeightDecay, gradScale);
+            StepCount, Settings.LearningRate * rateFactor, Settings.Beta1, Settings.Beta2, Settings.Epsilon, Settings.WeightDecay, gradScale);
         Kernel.Step(Weights.Device!.Kernels, Weights.Values.View, Weights.Grads.View, First.View, Second.View, step);
     }
 
