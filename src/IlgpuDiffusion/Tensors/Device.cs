@@ -1,0 +1,96 @@
+using IlgpuDiffusion.Kernels.Common;
+using ILGPU;
+using ILGPU.Algorithms;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+
+namespace IlgpuDiffusion.Tensors;
+
+/// A device by name: `cpu` (kernels are called on a pool of threads), `cpu-sim` (ILGPU's simulator runs the portable GPU kernels),
+/// `cuda` and `opencl` where a driver exists. Owns ILGPU's context; all memory asked from the system passes through here and is counted.
+public sealed class Device : IDisposable
+{
+    public static readonly IReadOnlyList<string> Names = ["cpu", "cpu-sim", "cuda", "opencl"];
+
+    readonly Context context;
+    readonly CpuPool? pool;
+
+    Device(string name, Context context, Accelerator accelerator, CpuPool? pool)
+    {
+        Name = name;
+        this.context = context;
+        this.pool = pool;
+        Accelerator = accelerator;
+        Kernels = new KernelContext(accelerator, pool);
+    }
+
+    public string Name { get; }
+
+    public Accelerator Accelerator { get; }
+
+    public KernelContext Kernels { get; }
+
+    /// Bytes now held from the system, and the most that were ever held.
+    public long LiveBytes { get; private set; }
+
+    public long PeakBytes { get; private set; }
+
+    /// Buffers now held from the system: zero when everything was given back.
+    public int LiveBuffers { get; private set; }
+
+    /// Buffers asked from the system so far; a second training step must not move it.
+    public long SystemAllocations { get; private set; }
+
+    /// Opens a device. `threads` concerns `cpu` alone; 0 means one for each core.
+    public static Device Open(string name, int threads = 0)
+    {
+        if (!Names.Contains(name))
+            throw new IlgdException($"unknown device '{name}': use one of {string.Join(", ", Names)}");
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        Context context = name switch
+        {
+            // The `cpu` device never launches through ILGPU, so its accelerator needs as few simulated lanes as ILGPU allows.
+            "cpu" => Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms()),
+            "cpu-sim" => Context.Create(b => b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms()),
+            "cuda" => Context.Create(b => b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2)),
+            _ => Context.Create(b => b.OpenCL().EnableAlgorithms()),
+        };
+        if (context.Devices.Length == 0)
+        {
+            context.Dispose();
+            throw new IlgdException($"no {name} device was found on this machine: check the driver, or use --device cpu");
+        }
+
+        CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
+        return new Device(name, context, context.Devices[0].CreateAccelerator(context), pool);
+    }
+
+    /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.
+    public DeviceBuffer Allocate(long bytes, string owner)
+    {
+        DeviceBuffer buffer = new(this, Accelerator.Allocate1D<byte>(Math.Max(bytes, 1) + DeviceBuffer.Alignment), bytes, owner);
+        LiveBytes += bytes;
+        PeakBytes = Math.Max(PeakBytes, LiveBytes);
+        LiveBuffers++;
+        SystemAllocations++;
+        return buffer;
+    }
+
+    internal void Released(DeviceBuffer buffer)
+    {
+        LiveBytes -= buffer.Bytes;
+        LiveBuffers--;
+    }
+
+    /// Waits until all launched kernels have run.
+    public void Synchronize() => Accelerator.Synchronize();
+
+    public void Dispose()
+    {
+        pool?.Dispose();
+        Accelerator.Dispose();
+        context.Dispose();
+    }
+}
