@@ -52,6 +52,7 @@ public sealed class Weights : IDisposable
         foreach (Parameter p in parameters)
         {
             p.Value = new Tensor(buffer.View<float>(at * sizeof(float), p.Shape.Count), p.Shape);
+            p.Offset = (int)at;
             at += Padded(p.Shape.Count);
         }
 
