@@ -25,6 +25,10 @@ public sealed class Weights : IDisposable
     /// All linear layers by key: what adapters attach to.
     public IReadOnlyDictionary<string, Linear> Linears => linears;
 
+    /// Called with the published name and the output of every module as it runs, to compare with another implementation or to find the first
+    /// that is not finite. A fused activation is named after the module: `conv_norm_out+silu`.
+    public Action<string, Tensor>? Trace { get; set; }
+
     public long Count => parameters.Sum(p => p.Shape.Count);
 
     public Parameter this[string name] => byName.TryGetValue(name, out Parameter? p) ? p : throw new IlgdException($"this model has no parameter '{name}'");
@@ -132,6 +136,13 @@ public readonly struct WeightScope(Weights weights, string prefix)
     }
 
     internal void Declare(Linear linear) => weights.Declare(Prefix, linear);
+
+    /// Shows a module's output to <see cref="Weights.Trace"/> and returns it.
+    internal Tensor Traced(Tensor y, string suffix = "")
+    {
+        weights.Trace?.Invoke(Prefix + suffix, y);
+        return y;
+    }
 
     string Key(string name) => Prefix.Length == 0 ? name : $"{Prefix}.{name}";
 }
