@@ -1,0 +1,159 @@
+using System.Buffers.Binary;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace IlgpuDiffusion.IO;
+
+/// Collects tensors and writes one safetensors file. As in the official library the data is ordered by dtype (widest first, so that
+/// every tensor is aligned) and then by name, and the header is padded with spaces to a multiple of 8. Same tensors, same bytes.
+public sealed class SafetensorsWriter
+{
+    readonly Dictionary<string, Pending> tensors = new(StringComparer.Ordinal);
+
+    /// The header's `__metadata__`, written in the order of its keys.
+    public SortedDictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
+
+    /// dtype: F32 (bit for bit), F16 or BF16 (rounded to nearest, ties to even), converted while writing.
+    public void Add(string name, int[] shape, ReadOnlyMemory<float> data, SafetensorsDType dtype = SafetensorsDType.F32)
+    {
+        CheckCount(name, shape, data.Length);
+        Add(name, shape, () => data, dtype);
+    }
+
+    /// As above, with the values asked for when their turn to be written comes: a model on a device never is in host memory as a whole.
+    public void Add(string name, int[] shape, Func<ReadOnlyMemory<float>> data, SafetensorsDType dtype = SafetensorsDType.F32)
+    {
+        if (dtype is not (SafetensorsDType.F32 or SafetensorsDType.F16 or SafetensorsDType.BF16))
+            throw new IlgdException($"tensor \"{name}\": floats are written as F32, F16 or BF16, not as {dtype.FileName()}");
+        Add(name, shape, dtype, stream =>
+        {
+            ReadOnlyMemory<float> values = data();
+            CheckCount(name, shape, values.Length);
+            WriteFloats(stream, values.Span, dtype);
+        });
+    }
+
+    /// Written as I64.
+    public void Add(string name, int[] shape, ReadOnlyMemory<long> data)
+    {
+        CheckCount(name, shape, data.Length);
+        Add(name, shape, SafetensorsDType.I64, stream => stream.Write(MemoryMarshal.AsBytes(data.Span)));
+    }
+
+    /// Bytes of any dtype as they are; U8 images among them.
+    public void AddBytes(string name, int[] shape, SafetensorsDType dtype, ReadOnlyMemory<byte> data)
+    {
+        if (data.Length * 8L != Count(shape) * dtype.Bits())
+            throw new IlgdException($"tensor \"{name}\": {data.Length} bytes do not fit {dtype.FileName()} [{string.Join(", ", shape)}]");
+        Add(name, shape, dtype, stream => stream.Write(data.Span));
+    }
+
+    /// Writes beside and renames. May be called again.
+    public void Write(string path)
+    {
+        Pending[] ordered = [.. tensors.Values.OrderByDescending(t => t.DType).ThenBy(t => t.Name, StringComparer.Ordinal)];
+        byte[] header = Header(ordered);
+        AtomicFile.Write(path, stream =>
+        {
+            stream.Write(header);
+            foreach (Pending tensor in ordered)
+                tensor.Write(stream);
+        });
+    }
+
+    void Add(string name, int[] shape, SafetensorsDType dtype, Action<Stream> write)
+    {
+        if (name == "__metadata__")
+            throw new IlgdException("a tensor cannot be named \"__metadata__\": the safetensors header uses that name");
+        if (!tensors.TryAdd(name, new(name, dtype, shape, Count(shape) * dtype.Bits() / 8, write)))
+            throw new IlgdException($"tensor \"{name}\" is added twice");
+    }
+
+    byte[] Header(Pending[] ordered)
+    {
+        using MemoryStream json = new();
+        json.Write(new byte[8]);
+        using (Utf8JsonWriter writer = new(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            writer.WriteStartObject();
+            if (Metadata.Count > 0)
+            {
+                writer.WriteStartObject("__metadata__");
+                foreach ((string key, string value) in Metadata)
+                    writer.WriteString(key, value);
+                writer.WriteEndObject();
+            }
+
+            long begin = 0;
+            foreach (Pending tensor in ordered)
+            {
+                WriteEntry(writer, tensor, begin);
+                begin += tensor.Length;
+            }
+
+            writer.WriteEndObject();
+        }
+
+        while (json.Length % 8 != 0)
+            json.WriteByte((byte)' ');
+        byte[] header = json.ToArray();
+        if (header.Length - 8 > SafetensorsHeader.MaxLength)
+            throw new IlgdException($"a safetensors header of {header.Length - 8} bytes is longer than the {SafetensorsHeader.MaxLength} that readers accept");
+        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)header.Length - 8);
+        return header;
+    }
+
+    static void WriteEntry(Utf8JsonWriter writer, Pending tensor, long begin)
+    {
+        writer.WriteStartObject(tensor.Name);
+        writer.WriteString("dtype", tensor.DType.FileName());
+        writer.WriteStartArray("shape");
+        foreach (int d in tensor.Shape)
+            writer.WriteNumberValue(d);
+        writer.WriteEndArray();
+        writer.WriteStartArray("data_offsets");
+        writer.WriteNumberValue(begin);
+        writer.WriteNumberValue(begin + tensor.Length);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    static void WriteFloats(Stream stream, ReadOnlySpan<float> values, SafetensorsDType dtype)
+    {
+        if (dtype == SafetensorsDType.F32)
+        {
+            stream.Write(MemoryMarshal.AsBytes(values));
+            return;
+        }
+
+        ushort[] chunk = new ushort[Math.Min(values.Length, 1 << 15)];
+        for (int i = 0; i < values.Length; i += chunk.Length)
+        {
+            ReadOnlySpan<float> source = values[i..Math.Min(values.Length, i + chunk.Length)];
+            Span<ushort> rounded = chunk.AsSpan(0, source.Length);
+            if (dtype == SafetensorsDType.BF16)
+                BFloat16Bits.FromSingle(source, rounded);
+            else
+                TensorPrimitives.ConvertToHalf(source, MemoryMarshal.Cast<ushort, Half>(rounded));
+            stream.Write(MemoryMarshal.AsBytes(rounded));
+        }
+    }
+
+    static void CheckCount(string name, int[] shape, long given)
+    {
+        if (Count(shape) != given)
+            throw new IlgdException($"tensor \"{name}\": shape [{string.Join(", ", shape)}] needs {Count(shape)} values, {given} given");
+    }
+
+    static long Count(int[] shape)
+    {
+        long count = 1;
+        foreach (int d in shape)
+            count = checked(count * d);
+        return count;
+    }
+
+    sealed record Pending(string Name, SafetensorsDType DType, int[] Shape, long Length, Action<Stream> Write);
+}
