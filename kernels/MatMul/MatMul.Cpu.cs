@@ -21,6 +21,15 @@ public static unsafe partial class MatMul
         void WithA<TA>(TA left)
             where TA : struct, IPanelSource
         {
+            if (s.Scale == 1)
+                WithScale(left);
+            else
+                WithScale(new Scaled<TA>(left, s.Scale));
+        }
+
+        void WithScale<TA>(TA left)
+            where TA : struct, IPanelSource
+        {
             if (s.TransposeB)
                 Gemm.Run(pool, shape, left, new RowsAlongK(b.Pointer(), s.K, (long)s.K * s.N), rows, biasData, s.Accumulate, isa);
             else

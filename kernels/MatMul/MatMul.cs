@@ -5,10 +5,11 @@ using ILGPU.Runtime;
 namespace IlgpuDiffusion.Kernels.MatMul;
 
 /// Sizes of a batched product. A is (Batch,M,K), or (Batch,K,M) when transposed; B is (Batch,K,N), or (Batch,N,K) when transposed; C is (Batch,M,N).
-public readonly record struct MatMulShape(int Batch, int M, int N, int K, bool TransposeA = false, bool TransposeB = false, bool Accumulate = false);
+public readonly record struct MatMulShape(
+    int Batch, int M, int N, int K, bool TransposeA = false, bool TransposeB = false, bool Accumulate = false, float Scale = 1);
 
-/// C[b,m,n] = (Accumulate ? C[b,m,n] : 0) + Σ_k op(A)[b,m,k] · op(B)[b,k,n] + bias[n].   op(X) = X or Xᵀ.
-/// The backward pass is two more products:  dA = dC · op(B)ᵀ,  dB = op(A)ᵀ · dC.
+/// C[b,m,n] = (Accumulate ? C[b,m,n] : 0) + Scale · Σ_k op(A)[b,m,k] · op(B)[b,k,n] + bias[n].   op(X) = X or Xᵀ.
+/// The backward pass is two more products:  dA = Scale · dC · op(B)ᵀ,  dB = Scale · op(A)ᵀ · dC.
 public static partial class MatMul
 {
     // ---- reference ---------------------------------------------------------------------------------
@@ -25,10 +26,10 @@ public static partial class MatMul
                 {
                     for (int n = 0; n < s.N; n++)
                     {
-                        double sum = (s.Accumulate ? cOne[m * s.N + n] : 0) + (bias.IsEmpty ? 0 : bias[n]);
+                        double sum = 0;
                         for (int k = 0; k < s.K; k++)
                             sum += (double)aOne[s.TransposeA ? k * s.M + m : m * s.K + k] * bOne[s.TransposeB ? n * s.K + k : k * s.N + n];
-                        cOne[m * s.N + n] = (float)sum;
+                        cOne[m * s.N + n] = (float)((s.Accumulate ? cOne[m * s.N + n] : 0) + s.Scale * sum + (bias.IsEmpty ? 0 : bias[n]));
                     }
                 }
             }
@@ -38,7 +39,7 @@ public static partial class MatMul
     // ---- kernels -----------------------------------------------------------------------------------
     const int TileSize = 8;
 
-    /// What a kernel needs of the shape: strides instead of transposition flags, 32-bit fields only (ILGPU mislays small ones).
+    /// What a kernel needs of the shape: strides instead of transposition flags, 32-bit fields only (ILGPU mislays smaller ones).
     internal readonly struct Dims(MatMulShape s, bool bias)
     {
         public readonly int M = s.M;
@@ -50,7 +51,7 @@ public static partial class MatMul
         public readonly int BColumn = s.TransposeB ? s.K : 1;
         public readonly int Accumulate = s.Accumulate ? 1 : 0;
         public readonly int Bias = bias ? 1 : 0;
-        public readonly int Padding;
+        public readonly float Scale = s.Scale;
     }
 
     // V1: one thread an output, a port of the reference with float sums.
@@ -65,6 +66,7 @@ public static partial class MatMul
         float sum = 0;
         for (int k = 0; k < d.K; k++)
             sum += a[aAt + (long)k * d.AK] * b[bAt + (long)k * d.BK];
+        sum *= d.Scale;
         if (d.Bias != 0)
             sum += bias[n];
         c[i] = d.Accumulate != 0 ? c[i] + sum : sum;
@@ -100,6 +102,7 @@ public static partial class MatMul
         if (m < d.M && n < d.N)
         {
             long at = ((long)batch * d.M + m) * d.N + n;
+            sum *= d.Scale;
             if (d.Bias != 0)
                 sum += bias[n];
             c[at] = d.Accumulate != 0 ? c[at] + sum : sum;

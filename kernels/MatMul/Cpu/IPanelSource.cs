@@ -44,3 +44,50 @@ readonly unsafe struct MatrixRows(float* data, int rowLength, long batchLength) 
 
     public float* Row(int batch, int m) => data + batch * batchLength + (long)m * rowLength;
 }
+
+/// An operand times a number, multiplied while it is packed.
+readonly unsafe struct Scaled<TSource>(TSource source, float scale) : IPanelSource
+    where TSource : struct, IPanelSource
+{
+    public static bool AlongK => TSource.AlongK;
+
+    public float* Run(int batch, int line, int start, int count, float* scratch)
+    {
+        float* from = source.Run(batch, line, start, count, scratch);
+        System.Numerics.Tensors.TensorPrimitives.Multiply(new ReadOnlySpan<float>(from, count), scale, new Span<float>(scratch, count));
+        return scratch;
+    }
+}
+
+/// Two operands one after the other along k: [A₁ | A₂] · [B₁ ; B₂] = A₁·B₁ + A₂·B₂, in one sweep over C. `split` is the first one's extent in k.
+readonly unsafe struct Joined<TFirst, TSecond>(TFirst first, TSecond second, int split) : IPanelSource
+    where TFirst : struct, IPanelSource
+    where TSecond : struct, IPanelSource
+{
+    public static bool AlongK => TFirst.AlongK;
+
+    public float* Run(int batch, int line, int start, int count, float* scratch)
+    {
+        if (!AlongK)
+        {
+            return line < split
+                ? first.Run(batch, line, start, count, scratch)
+                : second.Run(batch, line - split, start, count, scratch);
+        }
+
+        if (start + count <= split)
+            return first.Run(batch, line, start, count, scratch);
+        if (start >= split)
+            return second.Run(batch, line, start - split, count, scratch);
+        int head = split - start;
+        Place(first.Run(batch, line, start, head, scratch), scratch, head);
+        Place(second.Run(batch, line, 0, count - head, scratch + head), scratch + head, count - head);
+        return scratch;
+    }
+
+    static void Place(float* from, float* to, int count)
+    {
+        if (from != to)
+            Panels.Copy(from, to, count);
+    }
+}
