@@ -10,9 +10,10 @@ namespace IlgpuDiffusion.Autograd;
 
 /// Records what was computed from what, and runs it backwards. One tape serves one step: forward, backward, then the arena is reset.
 /// Gradient policy: activations' gradients are written (=) by each op and summed here where a tensor has several consumers;
-/// parameters' gradients accumulate (+=).
-public sealed class Tape(Arena arena, bool recording = true)
+/// parameters' gradients accumulate (+=). Those that have no buffer yet get one from `gradients`, by default the tape's own arena.
+public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = null)
 {
+    readonly Arena gradients = gradients ?? arena;
     readonly List<(Tensor Output, Action<Tensor> Backward)> entries = [];
 
     public Arena Arena { get; } = arena;
@@ -100,11 +101,12 @@ public sealed class Tape(Arena arena, bool recording = true)
     {
         if (w.Grad is null)
         {
-            w.Grad = Zeros(w.Shape);
+            w.Grad = gradients.New(w.Shape);
+            w.Grad.View.MemSetToZero();
         }
         else if (!w.OwnsGrad)
         {
-            Tensor copy = New(w.Shape);
+            Tensor copy = gradients.New(w.Shape);
             w.Grad.View.CopyTo(copy.View);
             w.Grad = copy;
         }
