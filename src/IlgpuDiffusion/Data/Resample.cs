@@ -13,7 +13,8 @@ public enum ResampleFilter
     Lanczos,
 }
 
-/// Resizing as Pillow 13 does it: separable, horizontal pass first unless only the height shrinks (python-pillow/Pillow#9549); when shrinking, the kernel is stretched by the factor (antialiasing);
+/// Resizing as Pillow 13 does it: separable, horizontal pass first unless only the height shrinks (python-pillow/Pillow#9549); when
+/// shrinking, the kernel is stretched by the factor (antialiasing);
 /// weights that fall outside the picture are dropped and the rest renormalised. Bicubic is a = -0.5, as torch's with antialias.
 /// Pictures are (height, width, channels), row-major.
 public static class Resample
@@ -77,7 +78,7 @@ public static class Resample
             return source;
         byte[] result = new byte[outer * taps.Length * inner];
         int[] sums = new int[inner];
-        int[][] weights = Array.ConvertAll(taps, t => Array.ConvertAll(t.Weights, w => (int)Math.Round(w * (1 << FractionBits), MidpointRounding.AwayFromZero)));
+        int[][] weights = Array.ConvertAll(taps, t => Array.ConvertAll(t.Weights, ToFixedPoint));
         for (int o = 0; o < outer; o++)
         {
             for (int i = 0; i < taps.Length; i++)
@@ -99,6 +100,8 @@ public static class Resample
 
         return result;
     }
+
+    static int ToFixedPoint(double weight) => (int)Math.Round(weight * (1 << FractionBits), MidpointRounding.AwayFromZero);
 
     static float[] Pass(float[] source, int outer, int length, int inner, Taps[]? taps)
     {
@@ -154,7 +157,8 @@ public static class Resample
             throw new ArgumentException($"resize: {given} values are no ({height}, {width}, {channels}) picture");
         if (newHeight <= 0 || newWidth <= 0 || (long)Math.Max(height, newHeight) * Math.Max(width, newWidth) * channels > Array.MaxLength)
             throw new ArgumentException($"resize: cannot make {newWidth} x {newHeight} pixels of {width} x {height}");
-        if (box is (double left, double top, double right, double bottom) && !(left >= 0 && top >= 0 && right <= width && bottom <= height && left < right && top < bottom))
+        if (box is (double left, double top, double right, double bottom)
+            && !(left >= 0 && top >= 0 && right <= width && bottom <= height && left < right && top < bottom))
             throw new ArgumentException($"resize: the box ({left}, {top}, {right}, {bottom}) is not inside {width} x {height}");
     }
 

@@ -18,7 +18,6 @@ public sealed class Finetuning : IDisposable
     readonly Method method;
     readonly Subject subject;
     readonly ulong seed;
-    readonly Arena arena;
     readonly NoiseSchedule schedule;
     readonly List<Trainee> trainees = [];
     readonly TrainLoop loop;
@@ -30,7 +29,6 @@ public sealed class Finetuning : IDisposable
         this.method = method;
         this.subject = subject;
         this.seed = seed;
-        this.arena = arena;
         Latent = latent;
         Prior = prior;
         LatentShape = latentShape;

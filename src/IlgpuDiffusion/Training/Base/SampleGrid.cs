@@ -32,16 +32,15 @@ public static class SampleGrid
     public static void Save(DiffusionModel model, Arena arena, string path)
     {
         TextToImage pipeline = new(model, arena);
-        List<byte[]> pictures = [];
+        List<RgbImage> pictures = [];
         int size = FaceMini.PictureSize;
         for (int i = 0; i < Prompts.Count; i++)
         {
             TextToImageRequest request = new() { Prompt = Prompts[i], Width = size, Height = size, Steps = 20, GuidanceScale = 3, Seed = (ulong)i };
-            pictures.Add(TextToImage.ToBytes(pipeline.Run(request, new DdimScheduler(model.Scheduler))));
+            pictures.Add(new RgbImage(size, size, TextToImage.ToBytes(pipeline.Run(request, new DdimScheduler(model.Scheduler)))));
         }
 
-        (byte[] rgb, int width, int height) = ContactSheet.Make(pictures, size, size, 8);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        ImageFile.SavePng(path, new RgbImage(width, height, rgb));
+        ImageFile.SavePng(path, ContactSheet.Make(pictures, columns: 8));
     }
 }
