@@ -10,7 +10,7 @@ public static class ColumnSum
     const int Block = 64;
 
     // Columns of one task on the `cpu` pool: four cache lines a row.
-    const int Strip = 64;
+    internal const int Strip = 64;
 
     // ---- reference ---------------------------------------------------------------------------------
     public static class Reference

@@ -1,7 +1,6 @@
 using System.Numerics;
 using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
@@ -28,7 +27,7 @@ public interface IPointwiseLoss
 /// `MaskRun` elements in a row, an element counts its mask value times that. MaskRun 0 says that there is no mask.
 public readonly record struct LossWeights(int Samples, int PerSample, int MaskRun)
 {
-    public int Tiles => (PerSample + PointwiseLoss.Tile - 1) / PointwiseLoss.Tile;
+    public int Tiles => (int)OrderedSum.Tiles(PerSample);
 }
 
 /// L = Σ_s k[s]·Σ_{i in s} m[i]·f(x[i] − t[i]).   Backward:  dx[i] = dL·k[s]·m[i]·f′(x[i] − t[i]),  dt = −dx.
@@ -36,10 +35,7 @@ public readonly record struct LossWeights(int Samples, int PerSample, int MaskRu
 /// dL is one element on the device, so a backward pass never waits for the host.
 public static class PointwiseLoss
 {
-    public const int Tile = 256;
-
-    // Threads of the group that adds the tiles' sums: every backend has as many.
-    const int Gather = 64;
+    const int Tile = OrderedSum.Tile;
 
     // ---- reference ---------------------------------------------------------------------------------
     public static class Reference
@@ -93,23 +89,6 @@ public static class PointwiseLoss
         partial[i] = coefficient[sample] * sum;
     }
 
-    // One group: each thread adds every 64th sum, then the first adds the 64.
-    static void GatherKernel(ArrayView<float> partial, ArrayView<float> loss)
-    {
-        ArrayView<float> sums = SharedMemory.Allocate<float>(Gather);
-        float sum = 0;
-        for (int i = Group.IdxX; i < partial.Length; i += Gather)
-            sum += partial[i];
-        sums[Group.IdxX] = sum;
-        Group.Barrier();
-        if (Group.IdxX != 0)
-            return;
-        float total = 0;
-        for (int i = 0; i < Gather; i++)
-            total += sums[i];
-        loss[0] = total;
-    }
-
     static void BackwardKernel<T>(
         Index1D i, ArrayView<float> x, ArrayView<float> target, ArrayView<float> mask, ArrayView<float> coefficient, ArrayView<float> dLoss, ArrayView<float> dx, LossWeights w, float beta)
         where T : struct, IPointwiseLoss
@@ -149,7 +128,7 @@ public static class PointwiseLoss
         if (k.Cpu is not { } cpu)
         {
             k.Launch(PartialKernel<T>, (long)w.Samples * tiles, x, target, mask, coefficient, partial, w, tiles, beta);
-            k.LaunchGroups(GatherKernel, 1, Gather, partial, loss);
+            OrderedSum.Gather(k, partial, loss);
             return;
         }
 
@@ -171,10 +150,7 @@ public static class PointwiseLoss
                 pp[i] = pk[sample] * Vector.Sum(sum);
             }
         });
-        double total = 0;
-        for (int i = 0; i < w.Samples * tiles; i++)
-            total += pp[i];
-        loss.Pointer()[0] = (float)total;
+        OrderedSum.Gather(k, partial, loss);
     }
 
     public static unsafe void Backward<T>(

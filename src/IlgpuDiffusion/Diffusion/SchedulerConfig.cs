@@ -81,7 +81,7 @@ public enum FinalSigmasType
 
 /// `scheduler_config.json`; field names are the published ones in C# spelling. An absent key means the default of the scheduler that
 /// reads it, so one folder's file configures any of them; settings without an implementation are refused, not ignored.
-public sealed record SchedulerConfig
+public sealed partial record SchedulerConfig
 {
     [JsonPropertyName("_class_name")]
     public string? ClassName { get; init; }

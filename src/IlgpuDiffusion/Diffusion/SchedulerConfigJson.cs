@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using IlgpuDiffusion.Models;
 
 namespace IlgpuDiffusion.Diffusion;
 
@@ -16,6 +17,6 @@ public sealed partial record SchedulerConfig
                 json.Add(p.Name, JsonNode.Parse(p.Value.GetRawText()));
         }
 
-        return JsonSerializer.SerializeToUtf8Bytes(json, new JsonSerializerOptions { WriteIndented = true });
+        return JsonSerializer.SerializeToUtf8Bytes(json, ConfigJson.Options);
     }
 }

@@ -124,7 +124,7 @@ public static class ModelFolder
         };
         if (model.HasVae)
             index.Add("vae", new[] { "diffusers", "AutoencoderKL" });
-        return JsonSerializer.SerializeToUtf8Bytes(index, new JsonSerializerOptions { WriteIndented = true });
+        return JsonSerializer.SerializeToUtf8Bytes(index, ConfigJson.Options);
     }
 
     // Names of the components that are there.

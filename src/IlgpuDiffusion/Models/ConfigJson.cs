@@ -6,7 +6,7 @@ namespace IlgpuDiffusion.Models;
 /// Reads and writes a published `config.json` as a record whose property names are the JSON names in C# spelling.
 static class ConfigJson
 {
-    static readonly JsonSerializerOptions Options = new()
+    public static JsonSerializerOptions Options { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         RespectNullableAnnotations = true,

@@ -1,7 +1,7 @@
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Diffusion;
-using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tensors.Rng;
@@ -18,7 +18,6 @@ public sealed class Finetuning : IDisposable
     readonly Method method;
     readonly Subject subject;
     readonly ulong seed;
-    readonly Arena arena;
     readonly NoiseSchedule schedule;
     readonly List<Trainee> trainees = [];
     readonly TrainLoop loop;
@@ -30,19 +29,18 @@ public sealed class Finetuning : IDisposable
         this.method = method;
         this.subject = subject;
         this.seed = seed;
-        this.arena = arena;
         Latent = latent;
         Prior = prior;
         LatentShape = latentShape;
         schedule = new NoiseSchedule(model.Scheduler);
         if (method.Trains == Trains.Everything)
         {
-            trainees.Add(new Trainee("unet", new AdamW(model.Unet.Weights, method.Optimizer)));
+            trainees.Add(new Trainee("unet", new AdamW(model.UNet.Weights, method.Optimizer)));
             trainees.Add(new Trainee("text_encoder", new AdamW(model.TextEncoder.Weights, method.Optimizer)));
         }
         else
         {
-            IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.Unet.Weights, model.TextEncoder.Weights);
+            IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights);
             Adapter = method.Trains == Trains.Lora
                 ? AdapterSet.Lora(targets, method.Rank, method.Rank, seed, arena.Device)
                 : AdapterSet.Lidb(targets, method.A, method.B, method.Rank, LidbSeed, arena.Device);
@@ -108,7 +106,7 @@ public sealed class Finetuning : IDisposable
         int[] timesteps = Timesteps.Stratified(new RngStream(seed, timeStream, (ulong)step), pairs, schedule.Count);
         NoisyBatch batch = new(x0, noise, timesteps, [pairs, LatentShape[0], LatentShape[1], LatentShape[2]]);
         int[] prompts = [.. Enumerable.Repeat(ids, pairs).SelectMany(x => x)];
-        return DenoisingLoss.Forward(tape, model.Unet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs));
+        return DenoisingLoss.Forward(tape, model.UNet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs));
     }
 
     public void Dispose()

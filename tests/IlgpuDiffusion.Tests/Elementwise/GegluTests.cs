@@ -11,7 +11,9 @@ public class GegluTests(Devices devices) : DeviceTest(devices)
     {
         foreach ((int rows, int d) in ((int, int)[])[(1, 1), (3, 7), (77, 65), (2, 5000)])
         {
-            float[] p = [.. GradCheck.Values(rows * 2 * d, 1).Select(v => 4 * v)], dy = GradCheck.Values(rows * d, 2);
+            // A single gate far in the tail would have its cancellation measured against itself.
+            float reach = d > 1 ? 4 : 1;
+            float[] p = [.. GradCheck.Values(rows * 2 * d, 1).Select(v => reach * v)], dy = GradCheck.Values(rows * d, 2);
             float[] y = new float[rows * d], dp = new float[p.Length];
             Kernel.Reference.Forward(p, y, d);
             Kernel.Reference.Backward(p, dy, dp, d);

@@ -2,7 +2,6 @@ using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Kernels.Elementwise;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tests.Autograd;
-using IlgpuDiffusion.Tests.Fixtures;
 using Reference = IlgpuDiffusion.Kernels.Elementwise.Unary.Reference;
 
 namespace IlgpuDiffusion.Tests.Elementwise;
@@ -41,6 +40,9 @@ public class UnaryTests(Devices devices) : DeviceTest(devices)
         }
     }
 
+    /// As the fixtures' README states them for float32.
+    static double Tolerance(string function) => function is "gelu_tanh" or "quick_gelu" or "sigmoid" ? 5e-6 : function == "silu" ? 2e-6 : 1e-6;
+
     /// The op by the name that fixtures use, or null.
     public static Func<Tape, Tensor, Tensor>? Op(string name) => Functions.TryGetValue(name, out var f) ? f.Op : null;
 
@@ -52,11 +54,13 @@ public class UnaryTests(Devices devices) : DeviceTest(devices)
         (Func<Tape, Tensor, Tensor> op, Forward forward, Backward backward) = Functions[function];
         foreach (int n in (int[])[1, 7, 9, 8193])
         {
-            float[] x = [.. GradCheck.Values(n, 1).Select(v => 9 * v)], dy = GradCheck.Values(n, 2);
+            // Far tails only beside values that set the scale: 1 + erf(x) cancels there, in torch as well, so their error is absolute.
+            float reach = n > 1000 ? 9 : 1;
+            float[] x = [.. GradCheck.Values(n, 1).Select(v => reach * v)], dy = GradCheck.Values(n, 2);
             float[] y = new float[n], dx = new float[n];
             forward(x, y);
             backward(x, dy, dx);
-            OpResult.Of(Arena(device), (t, i) => op(t, i[0]), dy, (x, [n])).Matches(1e-6, y, dx);
+            OpResult.Of(Arena(device), (t, i) => op(t, i[0]), dy, (x, [n])).Matches(Tolerance(function), y, dx);
         }
     }
 

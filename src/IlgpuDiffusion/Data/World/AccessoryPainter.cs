@@ -42,7 +42,7 @@ static class AccessoryPainter
         {
             float cx = side * ex;
             float Lens(float x, float y) => Sdf.Box(x - cx, y - cy, rx, ry, .12f);
-            canvas.Fill(Bounds.Around(cx, cy, rx, ry), Lens, new Vector3(.85f, .92f, 1), .16f);
+            canvas.Fill(Bounds.Around(cx, cy, rx, ry), Lens, new Vector3(.85f, .93f, 1), .19f);
             canvas.Fill(Bounds.Around(cx, cy, rx + .04f, ry + .04f), (x, y) => MathF.Abs(Lens(x, y)) - t, Rim);
             canvas.Fill(new(-.8f, cy - .1f, .8f, cy + .05f), (x, y) => Sdf.Capsule(x, y, side * (ex + rx), cy - .04f, side * MathF.Max(fit.HalfWidth - .03f, ex + rx + .01f), cy - .06f, .018f), Rim);
         }
@@ -59,6 +59,6 @@ static class AccessoryPainter
         Bounds around = new(-w - .1f, top - .25f, w + .1f, 1.2f);
         canvas.Fill(around, (x, y) => Sdf.Box(x - .20f - .10f * (y - top), y - top - .45f, .13f, .36f, .03f), (x, y) => Knit(x, -y) * .80f);
         canvas.Fill(around, (x, y) => Band(x, y, top + .22f, .09f, .25f), (x, y) => Colour.Clamp(Knit(-x, y) * .70f));
-        canvas.Fill(around, (x, y) => Band(x, y, top + .12f, .10f, .55f), (x, y) => Colour.Clamp(Knit(x, y) * (1.08f - .25f * x * x / (w * w))));
+        canvas.Fill(around, (x, y) => Band(x, y, top + .12f, .10f, .40f), (x, y) => Colour.Clamp(Knit(x, y) * (1.08f - .25f * x * x / (w * w))));
     }
 }

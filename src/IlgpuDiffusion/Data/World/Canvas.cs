@@ -3,12 +3,19 @@ using System.Numerics;
 namespace IlgpuDiffusion.Data.World;
 
 /// Where a drawing stands in the picture: picture = shift + scale · R(roll) · local.
-readonly record struct Pose(Vector2 Shift, float Scale, float Roll)
+public readonly record struct Pose(Vector2 Shift, float Scale, float Roll)
 {
     public static Pose Identity { get; } = new(Vector2.Zero, 1, 0);
 
     /// The same pose, moved by (dx, dy) in its own coordinates: the parallax of a turned head.
     public Pose Moved(float dx, float dy) => this with { Shift = ToPicture(dx, dy) };
+
+    public Vector2 ToLocal(float x, float y)
+    {
+        (float s, float c) = MathF.SinCos(Roll);
+        Vector2 d = (new Vector2(x, y) - Shift) / Scale;
+        return new Vector2(c * d.X + s * d.Y, c * d.Y - s * d.X);
+    }
 
     public Vector2 ToPicture(float x, float y)
     {
@@ -71,6 +78,14 @@ sealed class Canvas(float[] rgb, int size)
 
     /// Every pixel, without a shape.
     public void Fill(Func<float, float, Vector3> colour) => Blend(Bounds.Everywhere, (_, _) => 1, colour);
+
+    /// The colour at the pixel that holds a point given in local coordinates.
+    public Vector3 Read(float x, float y)
+    {
+        Vector2 at = (Pose.ToPicture(x, y) + Vector2.One) * (.5f * size);
+        int column = Math.Clamp((int)at.X, 0, size - 1), row = Math.Clamp((int)at.Y, 0, size - 1);
+        return Plane.At(rgb, row * size + column);
+    }
 
     (int X0, int Y0, int X1, int Y1) PixelsOf(Bounds b)
     {

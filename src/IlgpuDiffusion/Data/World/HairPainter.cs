@@ -51,7 +51,7 @@ static class HairPainter
         {
             HairStyle.Buzz => .012f,
             HairStyle.Bun => .030f,
-            HairStyle.Short => .5f * id.HairVolume + .02f,
+            HairStyle.Short => .6f * id.HairVolume + .03f,
             _ => id.HairVolume,
         };
         if (underHat) volume = MathF.Min(volume, .05f);

@@ -37,14 +37,15 @@ sealed class Head
     {
         float v = y - CentreY;
         float h = v < 0 ? Identity.HalfHeight : Identity.HalfHeight + Identity.Chin;
-        float w = Identity.HalfWidth, n = 2;
-        if (v > 0)
+        float w = Identity.HalfWidth, k;
+        if (v <= 0)
+            k = MathF.Sqrt(x * x / (w * w) + v * v / (h * h));
+        else
         {
-            float t = MathF.Min(v / h, 1.2f);
+            float t = MathF.Min(v / h, 1.2f), n = Identity.Jaw;
             w *= 1 - (Identity.Man ? .15f : .20f) * t * MathF.Sqrt(t);
-            n = Identity.Jaw;
+            k = MathF.Pow(MathF.Pow(MathF.Abs(x) / w, n) + MathF.Pow(v / h, n), 1 / n);
         }
-        float k = MathF.Pow(MathF.Pow(MathF.Abs(x) / w, n) + MathF.Pow(MathF.Abs(v) / h, n), 1 / n);
         return k < 1e-3f ? -w : MathF.Sqrt(x * x + v * v) * (1 - 1 / k);
     }
 

@@ -88,9 +88,10 @@ public static class StyleFilter
         {
             Vector3 c = Plane.At(wash, i), steps = new Vector3(MathF.Floor(c.X * 5 + .5f), MathF.Floor(c.Y * 5 + .5f), MathF.Floor(c.Z * 5 + .5f)) / 5;
             c = Vector3.Lerp(c, steps, .5f);
-            c += .80f * (c - new Vector3(Colour.Luma(c)));
+            c += .90f * (c - new Vector3(Colour.Luma(c)));
+            c += .30f * (c - new Vector3(.55f));
             float rim = MathF.Abs(luma[i] - wide[i]), grain = Plane.Noise(x, y, unit, 1);
-            return Vector3.Lerp(c, new Vector3(1, .99f, .95f), .30f) * (1.06f - 1.1f * rim) + new Vector3(.06f * (grain - .5f));
+            return Vector3.Lerp(c, new Vector3(1, .99f, .95f), .24f) * (1.06f - 1.1f * rim) + new Vector3(.06f * (grain - .5f));
         });
     }
 

@@ -1,3 +1,5 @@
+using IlgpuDiffusion.IO;
+
 namespace IlgpuDiffusion.Diagnostics.Report;
 
 /// Equally sized pictures in one grid, a caption under each.
@@ -6,12 +8,11 @@ public static class ContactSheet
     const int MaxLines = 3;
     const byte Paper = 250, Ink = 40;
 
-    /// `images`: RGB bytes (height, width, 3) each, in reading order. Labels are wrapped to the picture's width, at most three lines.
-    /// Returns the sheet's RGB bytes and size.
-    public static (byte[] Rgb, int Width, int Height) Make(
-        IReadOnlyList<byte[]> images, int width, int height, int columns, IReadOnlyList<string>? labels = null)
+    /// Pictures in reading order, all of the first one's size. Labels are wrapped to the picture's width, at most three lines.
+    public static RgbImage Make(IReadOnlyList<RgbImage> images, int columns, IReadOnlyList<string>? labels = null)
     {
-        Check(images, width, height, columns, labels);
+        Check(images, columns, labels);
+        (int width, int height) = (images[0].Width, images[0].Height);
         int scale = Math.Max(1, width / 160);
         int margin = Math.Max(4, width / 32);
         int lineHeight = (PixelFont.Height + 2) * scale;
@@ -21,23 +22,21 @@ public static class ContactSheet
         columns = Math.Min(columns, images.Count);
         int rows = (images.Count + columns - 1) / columns;
         int cellWidth = width + margin, cellHeight = height + captionHeight + margin;
-        int sheetWidth = columns * cellWidth + margin;
-        int sheetHeight = rows * cellHeight + margin;
-        var sheet = new byte[checked(3 * sheetWidth * sheetHeight)];
-        Array.Fill(sheet, Paper);
+        RgbImage sheet = new(columns * cellWidth + margin, rows * cellHeight + margin);
+        Array.Fill(sheet.Pixels, Paper);
 
         for (int i = 0; i < images.Count; i++)
         {
             int left = margin + i % columns * cellWidth, top = margin + i / columns * cellHeight;
             for (int y = 0; y < height; y++)
-                images[i].AsSpan(3 * y * width, 3 * width).CopyTo(sheet.AsSpan(3 * ((top + y) * sheetWidth + left)));
+                images[i].Pixels.AsSpan(3 * y * width, 3 * width).CopyTo(sheet.Pixels.AsSpan(3 * ((top + y) * sheet.Width + left)));
             for (int line = 0; line < captions[i].Length; line++)
-                Draw(sheet, sheetWidth, left, top + height + margin / 2 + line * lineHeight, scale, captions[i][line]);
+                Draw(sheet, left, top + height + margin / 2 + line * lineHeight, scale, captions[i][line]);
         }
-        return (sheet, sheetWidth, sheetHeight);
+        return sheet;
     }
 
-    static void Check(IReadOnlyList<byte[]> images, int width, int height, int columns, IReadOnlyList<string>? labels)
+    static void Check(IReadOnlyList<RgbImage> images, int columns, IReadOnlyList<string>? labels)
     {
         if (images.Count == 0 || columns < 1)
             throw new IlgdException($"contact sheet: {images.Count} images in {columns} columns; give at least one of each");
@@ -45,12 +44,13 @@ public static class ContactSheet
             throw new IlgdException($"contact sheet: {labels.Count} labels for {images.Count} images; give one each");
         for (int i = 0; i < images.Count; i++)
         {
-            if (images[i].Length != 3L * width * height)
-                throw new IlgdException($"contact sheet: image {i} has {images[i].Length} bytes, {width} x {height} RGB needs {3L * width * height}");
+            if (images[i].Width != images[0].Width || images[i].Height != images[0].Height)
+                throw new IlgdException($"contact sheet: image {i} is {images[i].Width} x {images[i].Height}, "
+                    + $"image 0 is {images[0].Width} x {images[0].Height}; resize them to one size");
         }
     }
 
-    static void Draw(byte[] sheet, int sheetWidth, int left, int top, int scale, string text)
+    static void Draw(RgbImage sheet, int left, int top, int scale, string text)
     {
         for (int i = 0; i < text.Length; i++)
         {
@@ -58,9 +58,9 @@ public static class ContactSheet
             {
                 for (int x = 0; x < PixelFont.Width * scale; x++)
                 {
-                    int pixel = (top + y) * sheetWidth + left + i * PixelFont.Advance * scale + x;
+                    int pixel = (top + y) * sheet.Width + left + i * PixelFont.Advance * scale + x;
                     if (PixelFont.Ink(text[i], x / scale, y / scale))
-                        sheet.AsSpan(3 * pixel, 3).Fill(Ink);
+                        sheet.Pixels.AsSpan(3 * pixel, 3).Fill(Ink);
                 }
             }
         }

@@ -11,7 +11,7 @@ public static partial class HtmlReport
         --good:#3fcfa8;--bad:#ff8d80}}
         *{box-sizing:border-box}
         body{margin:0;background:var(--page);color:var(--ink)}
-        main{max-width:1120px;margin:0 auto;padding:clamp(20px,5vw,64px) clamp(16px,4vw,40px)}
+        main{max-width:1160px;margin:0 auto;padding:clamp(20px,5vw,64px) clamp(16px,4vw,40px)}
         header{display:flex;flex-wrap:wrap;gap:clamp(20px,4vw,48px);align-items:center}
         header>div{flex:1 1 320px}
         h1{font-size:clamp(1.9rem,4.5vw,2.9rem);line-height:1.12;letter-spacing:-.022em;margin:0;text-wrap:balance}
@@ -27,9 +27,11 @@ public static partial class HtmlReport
         .facts{display:flex;flex-wrap:wrap;gap:12px 40px;margin:26px 0 0}
         .facts dd{margin:0;font-size:1.5rem;font-weight:650;letter-spacing:-.02em;line-height:1.2;font-variant-numeric:tabular-nums}
         .facts dt{font-size:.85rem}
-        .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--cell)),max-content));gap:28px 32px}
+        .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--cell)),max-content));gap:28px 18px}
+        .pairs{column-gap:32px}
         .gallery figcaption{color:var(--ink);max-width:var(--cell)}
         .pair{display:flex;gap:12px}
+        .pair>*{min-width:0}
         .pair small{display:block;font-size:.8rem;margin-top:4px}
         .pair>div+div img{opacity:.92}
         .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px 18px;overflow-x:auto}

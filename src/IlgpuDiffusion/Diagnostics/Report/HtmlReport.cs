@@ -10,7 +10,8 @@ namespace IlgpuDiffusion.Diagnostics.Report;
 /// prefers. All text is escaped. Small pictures are enlarged by whole factors with hard pixels.
 public static partial class HtmlReport
 {
-    const int SmallestShown = 192, LargestShown = 384;
+    // Widths on the page: two pairs or four small pictures fill a line.
+    const int SmallestShown = 192, SmallestInGallery = 224, LargestShown = 344, LargestInPair = 256;
 
     /// Writes the page beside its place and renames it.
     public static void Write(string path, PersonalizationReport report) =>
@@ -59,7 +60,7 @@ public static partial class HtmlReport
             facts.Add(($"{report.Pictures.Count}", report.Pictures.Count == 1 ? "picture" : "pictures"));
 
         html.Append("<header>\n");
-        html.Append($"<figure class=\"photo\">{Image(report.PhotoPng, "the photo")}<figcaption>the photo</figcaption></figure>\n<div>\n");
+        html.Append($"<figure class=\"photo\">{Image(report.PhotoPng, "the photo", SmallestShown, LargestShown)}<figcaption>the photo</figcaption></figure>\n<div>\n");
         html.Append($"<h1>{Escape(report.Title)}</h1>\n");
         if (report.Subtitle.Length > 0)
             html.Append($"<p class=\"lead\">{Escape(report.Subtitle)}</p>\n");
@@ -73,20 +74,22 @@ public static partial class HtmlReport
         if (pictures.Count == 0)
             return;
         bool pairs = pictures.Any(p => p.WithoutAdapterPng is not null);
-        int shown = pictures.Max(p => ShownWidth(p.Png).Width);
+        int largest = pairs ? LargestInPair : LargestShown;
+        int shown = pictures.Max(p => ShownWidth(p.Png, SmallestInGallery, largest).Width);
         StringBuilder gallery = new();
-        gallery.Append($"<div class=\"gallery\" style=\"--cell:{(pairs ? 2 * shown + 12 : shown)}px\">\n");
+        gallery.Append($"<div class=\"gallery{(pairs ? " pairs" : "")}\" style=\"--cell:{(pairs ? 2 * shown + 12 : shown)}px\">\n");
         foreach (ReportPicture picture in pictures)
         {
             gallery.Append("<figure><div class=\"pair\">");
             gallery.Append(picture.WithoutAdapterPng is { } without
                 ? Labelled(picture.Png, picture.Prompt, "personalised") + Labelled(without, $"{picture.Prompt}, base model", "base model")
-                : Image(picture.Png, picture.Prompt));
+                : Image(picture.Png, picture.Prompt, SmallestInGallery, largest));
             gallery.Append($"</div><figcaption>{Escape(picture.Prompt)}</figcaption></figure>\n");
         }
         Section(html, "Pictures", gallery.Append("</div>").ToString(), pairs ? "Each pair starts from the same noise." : "");
 
-        static string Labelled(byte[] png, string alt, string label) => $"<div>{Image(png, alt)}<small>{label}</small></div>";
+        static string Labelled(byte[] png, string alt, string label) =>
+            $"<div>{Image(png, alt, SmallestInGallery, LargestInPair)}<small>{label}</small></div>";
     }
 
     static void AppendNumbers(StringBuilder html, IReadOnlyList<ReportNumber> numbers)
@@ -141,21 +144,21 @@ public static partial class HtmlReport
     static void Section(StringBuilder html, string title, string body, string note = "") =>
         html.Append($"<section>\n<h2>{title}{(note.Length > 0 ? $" <small>{note}</small>" : "")}</h2>\n{body}\n</section>\n");
 
-    static string Image(byte[] png, string alt)
+    static string Image(byte[] png, string alt, int smallest, int largest)
     {
-        (int width, bool enlarged) = ShownWidth(png);
+        (int width, bool enlarged) = ShownWidth(png, smallest, largest);
         return $"<img{(enlarged ? " class=\"pixels\"" : "")} width=\"{width}\" alt=\"{Escape(alt)}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\">";
     }
 
     // A PNG begins with its signature and the IHDR chunk, whose first number is the width.
-    static (int Width, bool Enlarged) ShownWidth(byte[] png)
+    static (int Width, bool Enlarged) ShownWidth(byte[] png, int smallest, int largest)
     {
         ReadOnlySpan<byte> signature = [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
         if (png.Length < 24 || !png.AsSpan().StartsWith(signature))
             throw new IlgdException($"report: a picture of {png.Length} bytes is not a PNG file; encode it first");
         int width = Math.Max(1, BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)));
-        int factor = Math.Max(1, (SmallestShown + width - 1) / width);
-        return (Math.Min(width * factor, LargestShown), factor > 1);
+        int factor = Math.Max(1, (smallest + width - 1) / width);
+        return (factor > 1 ? width * factor : Math.Min(width, largest), factor > 1);
     }
 
     static string Seconds(double seconds) => seconds switch

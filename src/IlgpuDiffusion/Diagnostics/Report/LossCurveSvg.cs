@@ -10,7 +10,7 @@ public sealed record CurveSeries(string Name, IReadOnlyList<(double Step, double
     public static CurveSeries FromValues(string name, IEnumerable<double> values) => new(name, [.. values.Select((v, i) => ((double)i, v))]);
 }
 
-/// A line chart as one SVG, light or dark as its reader prefers: raw points faint, their trailing moving average as a line. The legend
+/// A line chart as one SVG, light or dark as its reader prefers: raw points faint, their centred moving average as a line. The legend
 /// states where each average ended. The value axis holds the averages and the middle 96 % of the points; the few points beyond sit on
 /// its border, so that one outlier does not flatten the rest.
 public static class LossCurveSvg
@@ -81,16 +81,17 @@ public static class LossCurveSvg
         }
     }
 
+    // Centred, so that it lies within its points; at the ends it takes the half that exists.
     static (double Step, double Value)[] MovingAverage((double Step, double Value)[] points, int window)
     {
-        var mean = new (double Step, double Value)[points.Length];
-        double sum = 0;
+        var sums = new double[points.Length + 1];
         for (int i = 0; i < points.Length; i++)
+            sums[i + 1] = sums[i] + points[i].Value;
+        return [.. points.Select((p, i) =>
         {
-            sum += points[i].Value - (i >= window ? points[i - window].Value : 0);
-            mean[i] = (points[i].Step, sum / Math.Min(i + 1, window));
-        }
-        return mean;
+            int from = Math.Max(0, i - window / 2), to = Math.Min(points.Length, i + (window + 1) / 2);
+            return (p.Step, (sums[to] - sums[from]) / (to - from));
+        })];
     }
 
     static IEnumerable<double> Middle((double Step, double Value)[] points)
@@ -125,7 +126,8 @@ public static class LossCurveSvg
         double power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         double step = power * (rough / power) switch { < 1.5 => 1, < 3.5 => 2, < 7.5 => 5, _ => 10 };
         int decimals = (int)Math.Clamp(-Math.Floor(Math.Log10(step) + 1e-9), 0, 9);
-        for (double k = Math.Ceiling(min / step - 1e-9); k * step <= max + step * 1e-9; k++)
+        long last = (long)Math.Floor(max / step + 1e-9);
+        for (long k = (long)Math.Ceiling(min / step - 1e-9); k <= last; k++)
             yield return (k * step, (k * step).ToString($"F{decimals}"));
     }
 

@@ -1,0 +1,135 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace IlgpuDiffusion.Kernels.Common;
+
+/// Some neighbouring floats on which the `cpu` device works at once. A loop is written once over TLanes and run first with
+/// <see cref="Wide"/>, then with <see cref="Narrow"/> over what is left.
+public unsafe interface ILanes<T>
+    where T : struct, ILanes<T>
+{
+    /// Floats in one T.
+    static abstract int Count { get; }
+
+    static abstract T Load(float* p);
+
+    static abstract T All(float value);
+
+    void Store(float* p);
+
+    static abstract T operator +(T a, T b);
+
+    static abstract T operator -(T a, T b);
+
+    static abstract T operator *(T a, T b);
+
+    static abstract T operator /(T a, T b);
+
+    /// a·b + c, fused where the processor can.
+    static abstract T MultiplyAdd(T a, T b, T c);
+
+    /// eˣ, relative error below 2e-7; 0 below −87.3 (so 0 at −∞), constant above 88.3. NaN stays NaN.
+    static abstract T Exp(T x);
+}
+
+/// As many floats as a register holds.
+public readonly unsafe struct Wide(Vector<float> v) : ILanes<Wide>
+{
+    public readonly Vector<float> V = v;
+
+    public static int Count => Vector<float>.Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide Load(float* p) => new(Vector.Load(p));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide All(float value) => new(new Vector<float>(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* p) => V.Store(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide operator +(Wide a, Wide b) => new(a.V + b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide operator -(Wide a, Wide b) => new(a.V - b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide operator *(Wide a, Wide b) => new(a.V * b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide operator /(Wide a, Wide b) => new(a.V / b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide MultiplyAdd(Wide a, Wide b, Wide c) => new(Vector.MultiplyAddEstimate(a.V, b.V, c.V));
+
+    // eˣ = 2ⁿ·eʳ with n = round(x / ln 2), |r| ≤ ln 2 / 2, and eʳ by Horner. Adding 1.5·2²³ rounds to an integer whose bits then sit
+    // at the low end of the float, ready to be shifted into the exponent. ln 2 in two parts keeps r exact.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide Exp(Wide x)
+    {
+        Vector<float> magic = new(12582912f), v = Vector.MinNative(new(88.3f), Vector.MaxNative(new(-87.3f), x.V));
+        Vector<float> t = Vector.MultiplyAddEstimate(v, new(1.44269504f), magic);
+        Vector<float> n = t - magic;
+        Vector<float> r = Vector.MultiplyAddEstimate(n, new(-0.693359375f), v);
+        r = Vector.MultiplyAddEstimate(n, new(2.12194440e-4f), r);
+        Vector<float> e = Vector.MultiplyAddEstimate(r, new(1f / 5040), new(1f / 720));
+        e = Vector.MultiplyAddEstimate(e, r, new(1f / 120));
+        e = Vector.MultiplyAddEstimate(e, r, new(1f / 24));
+        e = Vector.MultiplyAddEstimate(e, r, new(1f / 6));
+        e = Vector.MultiplyAddEstimate(e, r, new(0.5f));
+        e = Vector.MultiplyAddEstimate(e, r, Vector<float>.One);
+        e = Vector.MultiplyAddEstimate(e, r, Vector<float>.One);
+        Vector<float> power = Vector.AsVectorSingle(Vector.ShiftLeft(Vector.AsVectorInt32(t) + new Vector<int>(127), 23));
+        return new(Vector.AndNot(e * power, Vector.AsVectorSingle(Vector.LessThan(x.V, new(-87.3f)))));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Wide Max(Wide a, Wide b) => new(Vector.MaxNative(a.V, b.V));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Sum() => Vector.Sum(V);
+
+    /// The largest of the lanes.
+    public float Largest()
+    {
+        float largest = V[0];
+        for (int i = 1; i < Count; i++)
+            largest = MathF.Max(largest, V[i]);
+        return largest;
+    }
+}
+
+/// One float: what is left at the end of a loop.
+public readonly unsafe struct Narrow(float v) : ILanes<Narrow>
+{
+    public readonly float V = v;
+
+    public static int Count => 1;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow Load(float* p) => new(*p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow All(float value) => new(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* p) => *p = V;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow operator +(Narrow a, Narrow b) => new(a.V + b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow operator -(Narrow a, Narrow b) => new(a.V - b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow operator *(Narrow a, Narrow b) => new(a.V * b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow operator /(Narrow a, Narrow b) => new(a.V / b.V);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Narrow MultiplyAdd(Narrow a, Narrow b, Narrow c) => new(MathF.FusedMultiplyAdd(a.V, b.V, c.V));
+
+    public static Narrow Exp(Narrow x) => new(MathF.Exp(x.V));
+}
