@@ -1,4 +1,5 @@
 using IlgpuDiffusion.Kernels.Loss;
+using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tests.Autograd;
 
 namespace IlgpuDiffusion.Tests.Loss;
