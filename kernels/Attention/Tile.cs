@@ -8,6 +8,7 @@ static unsafe class Tile
 {
     /// C (m, n) = A (m, k)·B (k, n), or += where `add`. A is read by any strides, so its transpose costs nothing;
     /// rows of B and C are contiguous, ldb and ldc floats apart.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(int m, int n, int k, float* a, long aRow, long aColumn, float* b, long ldb, float* c, long ldc, bool add)
     {
         int i = 0;
@@ -33,6 +34,7 @@ static unsafe class Tile
     }
 
     // Eight sums in registers: enough to hide the latency of a multiply-add, and six loads for eight of them.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void FourRowsTwice(int k, float* a, long aRow, long aColumn, float* b, long ldb, float* c, long ldc, bool add)
     {
         int w = Wide.Count;
@@ -70,6 +72,7 @@ static unsafe class Tile
         s31.Store(c3 + w);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void FourRows<T>(int k, float* a, long aRow, long aColumn, float* b, long ldb, float* c, long ldc, bool add)
         where T : struct, ILanes<T>
     {
@@ -91,6 +94,7 @@ static unsafe class Tile
         s3.Store(c3);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void OneRow<T>(int k, float* a, long aColumn, float* b, long ldb, float* c, bool add)
         where T : struct, ILanes<T>
     {
@@ -101,6 +105,7 @@ static unsafe class Tile
     }
 
     /// to (columns, ld) = scale · from (rows, columns)ᵀ; rows beyond the last, up to ld, are filled with 0.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* from, long stride, int rows, int columns, float scale, float* to, int ld)
     {
         for (int e = 0; e < columns; e++, to += ld)
@@ -112,6 +117,7 @@ static unsafe class Tile
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(float* x, int n, float factor)
     {
         int i = 0;

@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace IlgpuDiffusion.Kernels.Common;
 
 /// Some neighbouring floats on which the `cpu` device works at once. A loop is written once over TLanes and run first with
-/// <see cref="Wide"/>, then with <see cref="Narrow"/> over what is left.
+/// <see cref="Wide"/>, then with <see cref="Narrow"/> over what is left. Such loops carry AggressiveOptimization: until the runtime's
+/// tiers get round to them, every operator here would be a call, a hundred times slower.
 public unsafe interface ILanes<T>
     where T : struct, ILanes<T>
 {
