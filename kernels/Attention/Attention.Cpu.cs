@@ -14,7 +14,7 @@ public static unsafe partial class Attention
 
     // With fewer heads in the batch than this, the backward pass shares out tiles of queries (for dq) and tiles of keys (for dk, dv) and
     // recomputes the scores for each: 7 products in place of 5, but work for more threads.
-    const int HeadsToShareOut = 16;
+    const int HeadsToShareOut = 8;
 
     static int Tiles(int length, int tile) => (length + tile - 1) / tile;
 

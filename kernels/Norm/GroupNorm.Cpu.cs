@@ -73,6 +73,8 @@ public static unsafe partial class GroupNorm
                 int first = t * tilePixels, pixels = Math.Min(tilePixels, d.P - first);
                 float* from = px + ((((long)b * d.P) + first) * c), to = partials + (2L * ((b * tiles) + t) * c);
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    Moments<Pair>(from + i, c, pixels, to + i);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Moments<Wide>(from + i, c, pixels, to + i);
                 for (; i < c; i++)
@@ -85,6 +87,8 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c);
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    Apply<Pair>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Apply<Wide>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
                 for (; i < c; i++)
@@ -199,6 +203,8 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), to = partials + (2L * ((b * tiles) + t) * c);
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    Sums<Pair>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Sums<Wide>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
                 for (; i < c; i++)
@@ -211,6 +217,8 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), m = means + (2L * b * c), dz = silu ? pdx : pdy;
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    InputGradient<Pair>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     InputGradient<Wide>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
                 for (; i < c; i++)
