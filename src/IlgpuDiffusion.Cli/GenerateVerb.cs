@@ -49,12 +49,12 @@ sealed class GenerateVerb : Verb
         negative.DefaultValueFactory = _ => "";
         adapters = Option<AdapterUse[]>("--adapter", "A LoRA (kohya) or LiDB file, with its strength after a colon. May be given several times.", "FILE[:WEIGHT]");
         adapters.CustomParser = ParseAdapters;
-        seed = Number("--seed", "The same seed gives the same pictures.", 0, ulong.MaxValue, 0ul);
+        seed = Number("--seed", "The same seed gives the same pictures.", 0ul, ulong.MaxValue, 0ul);
         rng = Option<string>("--rng", "Whose random numbers: our own, or torch's, which give the latents of diffusers.");
         rng.DefaultValueFactory = _ => "philox";
         rng.AcceptOnlyFromAmong("philox", "torch");
         steps = Number("--steps", "Denoising steps.", 1, 1000, new Sampling().Steps);
-        guidance = Number("--guidance", "How strongly pictures follow the prompt; 1 and below is off.", 0, 100, new Sampling().Guidance);
+        guidance = Number("--guidance", "How strongly pictures follow the prompt; 1 and below is off.", 0f, 100f, new Sampling().Guidance);
         scheduler = Option<string>("--scheduler", "The sampler.");
         scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
         scheduler.AcceptOnlyFromAmong([.. Schedulers.Names]);

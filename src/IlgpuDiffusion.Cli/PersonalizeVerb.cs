@@ -52,11 +52,11 @@ sealed class PersonalizeVerb : Verb
         pairs = Number("--pairs", "Noisy copies of the photo a step. [default: the method's]", 1, 1024);
         rank = Number("--rank", "Rank of the update. [default: the method's]", 1, 16);
         learningRate = Number("--learning-rate", "Learning rate. [default: the method's]", 1e-12, 10.0);
-        seed = Number("--seed", "Of training and pictures: the same seed gives the same files.", 0, ulong.MaxValue, 0ul);
+        seed = Number("--seed", "Of training and pictures: the same seed gives the same files.", 0ul, ulong.MaxValue, 0ul);
         crop = Option<CropBox?>("--crop", "The face: left, top and side of a square in pixels. [default: the largest in the middle]", "X,Y,SIZE");
         crop.CustomParser = CropText.Parse;
         prior = Number("--prior", "Pictures of the class a step that hold the model to what it knew (prior preservation). [default: the method's]", 0, 1024);
-        guidance = Number("--guidance", "How strongly pictures follow the prompt.", 0, 100, new Sampling().Guidance);
+        guidance = Number("--guidance", "How strongly pictures follow the prompt.", 0f, 100f, new Sampling().Guidance);
         samplingSteps = Number("--sampling-steps", "Denoising steps a picture.", 1, 1000, new Sampling().Steps);
         scheduler = Option<string>("--scheduler", "The sampler.");
         scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
