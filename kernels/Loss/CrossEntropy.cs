@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
-using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using ILGPU;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
