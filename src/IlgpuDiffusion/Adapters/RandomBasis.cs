@@ -3,48 +3,43 @@ using IlgpuDiffusion.Tensors.Rng;
 
 namespace IlgpuDiffusion.Adapters;
 
-/// Random numbers and orthonormal bases named by (seed, name), the same bits on every machine: Philox, Box-Muller and Gram-Schmidt, all in double
-/// with no library in between.
+/// Random matrices that are a function of a seed and a name alone, with the same bits whoever makes them, in whatever order.
 public static class RandomBasis
 {
-    const uint Stream = 0x42415349;   // "BASI"
-
-    /// `count` normal numbers of a standard deviation.
+    /// `count` normal numbers of the given standard deviation.
     public static float[] Gaussian(ulong seed, string name, int count, float deviation = 1)
     {
+        ulong hash = Fnv1A(name);
         float[] values = new float[count];
-        new RngStream(seed, Stream, Hash(name)).FillNormal(values);
+        new RngStream(seed, (uint)hash, hash >> 32).FillNormal(values);
         for (int i = 0; i < count; i++)
             values[i] *= deviation;
         return values;
     }
 
-    /// (n, k) with orthonormal columns: the Q factor of a Gaussian matrix, the diagonal of R positive.
-    public static float[] Columns(ulong seed, string name, int n, int k)
-    {
-        double[] q = OrthonormalBasis.Columns(Array.ConvertAll(Gaussian(seed, name, n * k), x => (double)x), n, k);
-        return Array.ConvertAll(q, x => (float)x);
-    }
+    /// (rows, columns) with orthonormal columns, uniformly distributed: the Q of a Gaussian matrix.
+    public static float[] Columns(ulong seed, string name, int rows, int columns) =>
+        OrthonormalBasis.Factor(Gaussian(seed, name, checked(rows * columns)), rows, columns).Q;
 
-    /// (k, n) with orthonormal rows.
-    public static float[] Rows(ulong seed, string name, int k, int n)
+    /// (rows, columns) with orthonormal rows.
+    public static float[] Rows(ulong seed, string name, int rows, int columns)
     {
-        float[] columns = Columns(seed, name, n, k), rows = new float[k * n];
-        for (int i = 0; i < n; i++)
+        float[] transposed = Columns(seed, name, columns, rows);
+        float[] values = new float[transposed.Length];
+        for (int i = 0; i < rows; i++)
         {
-            for (int j = 0; j < k; j++)
-                rows[(j * n) + i] = columns[(i * k) + j];
+            for (int j = 0; j < columns; j++)
+                values[i * columns + j] = transposed[j * rows + i];
         }
 
-        return rows;
+        return values;
     }
 
-    // FNV-1a, 64 bit.
-    static ulong Hash(string name)
+    static ulong Fnv1A(string name)
     {
-        ulong h = 0xCBF29CE484222325;
+        ulong hash = 0xcbf29ce484222325;
         foreach (byte b in Encoding.UTF8.GetBytes(name))
-            h = (h ^ b) * 0x100000001B3;
-        return h;
+            hash = (hash ^ b) * 0x100000001b3;
+        return hash;
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
 using ILGPU;
@@ -45,11 +44,14 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
     }
 
     /// Indices (token ids, rows) on the device, for this step.
-    public ArrayView<int> Ints(ReadOnlySpan<int> values)
+    public unsafe ArrayView<int> Ints(ReadOnlySpan<int> values)
     {
         ArrayView<int> view = Arena.Take<int>(values.Length);
-        if (values.Length > 0)
-            view.CopyFromCPU(ref MemoryMarshal.GetReference(values), values.Length);
+        if (values.Length == 0)
+            return view;
+        // Pinned: see Tensor.CopyFrom.
+        fixed (int* pinned = values)
+            view.CopyFromCPU(ref *pinned, values.Length);
         return view;
     }
 

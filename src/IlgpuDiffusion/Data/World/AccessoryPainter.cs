@@ -42,7 +42,7 @@ static class AccessoryPainter
         {
             float cx = side * ex;
             float Lens(float x, float y) => Sdf.Box(x - cx, y - cy, rx, ry, .12f);
-            canvas.Fill(Bounds.Around(cx, cy, rx, ry), Lens, new Vector3(.85f, .93f, 1), .28f);
+            canvas.Fill(Bounds.Around(cx, cy, rx, ry), Lens, new Vector3(.85f, .93f, 1), .19f);
             canvas.Fill(Bounds.Around(cx, cy, rx + .04f, ry + .04f), (x, y) => MathF.Abs(Lens(x, y)) - t, Rim);
             canvas.Fill(new(-.8f, cy - .1f, .8f, cy + .05f), (x, y) => Sdf.Capsule(x, y, side * (ex + rx), cy - .04f, side * MathF.Max(fit.HalfWidth - .03f, ex + rx + .01f), cy - .06f, .018f), Rim);
         }

@@ -35,13 +35,13 @@ public sealed record Matte(float[] Foreground, float[] Alpha, Vector3 Backdrop)
         return new Matte(foreground, alpha, count > 0 ? sum / count : border);
     }
 
-    /// Shadows on a plain wall change its brightness more than its colour, so colour counts double.
+    /// Shadows on a plain wall change its brightness more than its colour, so colour counts three times as much.
     static float Distance(Vector3 c, Vector3 b)
     {
         Vector3 d = c - b;
         float luma = Colour.Luma(d);
         Vector3 chroma = Vector3.Abs(d - new Vector3(luma));
-        return MathF.Abs(luma) + 2 * MathF.Max(chroma.X, MathF.Max(chroma.Y, chroma.Z));
+        return .7f * MathF.Abs(luma) + 2 * MathF.Max(chroma.X, MathF.Max(chroma.Y, chroma.Z));
     }
 
     static Vector3 BorderColour(float[] rgb, int width, int height)

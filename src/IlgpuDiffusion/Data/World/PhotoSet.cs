@@ -10,6 +10,9 @@ public sealed class PhotoSet
     /// Stored larger than the 64 pixels of the model, so that turning and scaling costs no sharpness.
     public const int MasterSize = 96;
 
+    /// Studio walls darker than this are brightened to it, with the person.
+    const float LightGrey = .74f;
+
     PhotoSet(IReadOnlyList<Photo> photos)
     {
         Training = [.. photos.Where(p => !HeldOutPeople.Contains(p.Subject))];
@@ -76,17 +79,18 @@ public sealed class PhotoSet
         if (plain)
         {
             // the studio wall is grey: what colour it has is the lamp's (canada-faces: pink), and is divided out
+            // Keyed while the wall is as dark as it was: brightening would also raise its shadows above the thresholds.
+            rgb = Scaled(rgb, Whitening(Matte.Key(rgb, w, h).Backdrop));
             Matte key = Matte.Key(rgb, w, h);
-            Vector3 gain = Whitening(key.Backdrop);
+            Vector3 gain = new(Math.Clamp(LightGrey / Colour.Luma(key.Backdrop), 1, 1.3f));
             rgb = Scaled(rgb, gain);
             matte = new Matte(Scaled(key.Foreground, gain), key.Alpha, Colour.Clamp(key.Backdrop * gain)).Resample(w, h, toSource, MasterSize);
         }
         return new Photo(path, subject, man, expression, PhotoAlignment.Resample(rgb, w, h, 3, toSource, MasterSize), matte);
     }
 
-    /// The wall made a light grey (a dark one is brightened too), by at most a factor of 1.5.
-    static Vector3 Whitening(Vector3 wall) =>
-        Vector3.Clamp(new Vector3(MathF.Max(Colour.Luma(wall), .74f)) / wall, new Vector3(.67f), new Vector3(1.5f));
+    /// Channel gains that make the wall grey of the same brightness.
+    static Vector3 Whitening(Vector3 wall) => Vector3.Clamp(new Vector3(Colour.Luma(wall)) / wall, new Vector3(.67f), new Vector3(1.5f));
 
     static float[] Scaled(float[] rgb, Vector3 gain)
     {

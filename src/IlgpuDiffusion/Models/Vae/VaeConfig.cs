@@ -3,6 +3,9 @@ namespace IlgpuDiffusion.Models;
 /// `vae/config.json` of diffusers' AutoencoderKL. Absent keys mean that library's defaults.
 public sealed record VaeConfig
 {
+    /// Height and width of the pictures it was trained on.
+    public int? SampleSize { get; init; }
+
     public int InChannels { get; init; } = 3;
 
     public int OutChannels { get; init; } = 3;

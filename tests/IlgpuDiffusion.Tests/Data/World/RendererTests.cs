@@ -42,7 +42,7 @@ public class RendererTests
     {
         TheoryData<string, FaceContext, float> data = [];
         foreach (Expression e in Enum.GetValues<Expression>().Skip(1)) data.Add(e.ToString(), new(Expression: e), .002f);
-        foreach (Accessory a in Enum.GetValues<Accessory>().Skip(1)) data.Add(a.ToString(), new(Accessory: a), .008f);
+        foreach (Accessory a in Enum.GetValues<Accessory>().Skip(1)) data.Add(a.ToString(), new(Accessory: a), .005f);
         foreach (Background b in Enum.GetValues<Background>().Skip(1)) data.Add(b.ToString(), new(Background: b), .05f);
         foreach (Style s in Enum.GetValues<Style>().Skip(1)) data.Add(s.ToString(), new(Style: s), .02f);
         return data;
