@@ -60,7 +60,7 @@ public sealed class AdapterOpFixtureTests(Devices devices) : DeviceTest(devices)
             {
                 x[2].RequiresGrad = false;
                 x[5].RequiresGrad = false;
-                (Tensors.Tensor d, Tensors.Tensor u) = LidbCompose.Forward(tape, x[2], x[3], x[4], x[5]);
+                (IlgpuDiffusion.Tensors.Tensor d, IlgpuDiffusion.Tensors.Tensor u) = LidbCompose.Forward(tape, x[2], x[3], x[4], x[5]);
                 (down, up) = (d.ToArray(), u.ToArray());
                 return LoraLinear.Forward(tape, x[0], x[1], null, d, u, 1);
             },
