@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
 
@@ -13,7 +14,7 @@ public static unsafe partial class Attention
 
     // With fewer heads in the batch than this, the backward pass shares out tiles of queries (for dq) and tiles of keys (for dk, dv) and
     // recomputes the scores for each: 7 products in place of 5, but work for more threads.
-    const int HeadsToShareOut = 16;
+    const int HeadsToShareOut = 8;
 
     static int Tiles(int length, int tile) => (length + tile - 1) / tile;
 
@@ -95,6 +96,7 @@ public static unsafe partial class Attention
     }
 
     // Scaled, biased, masked scores of a tile; unseen keys and the columns up to a whole register get −∞. Returns the columns so filled.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static int Scores(Head h, Buffer buffer, int first, int rows, int start, Dims d)
     {
         int keys = Math.Min(KeyTile, d.Keys - start), columns = Tiles(keys, Wide.Count) * Wide.Count;
@@ -118,6 +120,7 @@ public static unsafe partial class Attention
     }
 
     // One row of online softmax: s becomes exp(s − max); where the maximum moved, sum and the `d` outputs so far shrink with it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Exponentials(float* s, int columns, ref float max, ref float sum, float* o, int d)
     {
         Wide largest = Wide.Load(s);
@@ -247,6 +250,7 @@ public static unsafe partial class Attention
     }
 
     // s becomes P, dp becomes scale·ds.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void ScoreGradients(float* s, float* dp, int columns, float* stats, float delta, float scale)
     {
         Wide max = Wide.All(stats[0]), reciprocal = Wide.All(stats[1]), deltas = Wide.All(delta), scales = Wide.All(scale);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
 
@@ -108,6 +109,7 @@ public static class Softmax
         });
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static unsafe void ForwardRow(float* x, float* y, int d, bool log)
     {
         float max = System.Numerics.Tensors.TensorPrimitives.Max(new ReadOnlySpan<float>(x, d));
@@ -137,6 +139,7 @@ public static class Softmax
             y[i] = x[i] - max - logSum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static unsafe void BackwardRow(float* y, float* dy, float* dx, int d, bool log)
     {
         float sum = log ? System.Numerics.Tensors.TensorPrimitives.Sum(new ReadOnlySpan<float>(dy, d)) : Tile.Dot(y, dy, d);

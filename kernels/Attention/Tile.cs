@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Attention;
@@ -8,6 +10,7 @@ static unsafe class Tile
 {
     /// C (m, n) = A (m, k)·B (k, n), or += where `add`. A is read by any strides, so its transpose costs nothing;
     /// rows of B and C are contiguous, ldb and ldc floats apart.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(int m, int n, int k, float* a, long aRow, long aColumn, float* b, long ldb, float* c, long ldc, bool add)
     {
         int i = 0;
@@ -33,6 +36,7 @@ static unsafe class Tile
     }
 
     // Eight sums in registers: enough to hide the latency of a multiply-add, and six loads for eight of them.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void FourRowsTwice(int k, float* a, long aRow, long aColumn, float* b, long ldb, float* c, long ldc, bool add)
     {
         int w = Wide.Count;
@@ -70,6 +74,7 @@ static unsafe class Tile
         s31.Store(c3 + w);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void FourRows<T>(int k, float* a, long aRow, long aColumn, float* b, long ldb, float* c, long ldc, bool add)
         where T : struct, ILanes<T>
     {
@@ -91,6 +96,7 @@ static unsafe class Tile
         s3.Store(c3);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void OneRow<T>(int k, float* a, long aColumn, float* b, long ldb, float* c, bool add)
         where T : struct, ILanes<T>
     {
@@ -101,17 +107,42 @@ static unsafe class Tile
     }
 
     /// to (columns, ld) = scale · from (rows, columns)ᵀ; rows beyond the last, up to ld, are filled with 0.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* from, long stride, int rows, int columns, float scale, float* to, int ld)
     {
-        for (int e = 0; e < columns; e++, to += ld)
+        int j = 0;
+        for (; Sse.IsSupported && j + 4 <= rows; j += 4)
         {
-            for (int j = 0; j < rows; j++)
-                to[j] = scale * from[(j * stride) + e];
-            for (int j = rows; j < ld; j++)
-                to[j] = 0;
+            int e = 0;
+            for (; e + 4 <= columns; e += 4)
+                TransposeFour(from + (j * stride) + e, stride, scale, to + ((long)e * ld) + j, ld);
+            for (; e < columns; e++)
+            {
+                for (int i = j; i < j + 4; i++)
+                    to[((long)e * ld) + i] = scale * from[(i * stride) + e];
+            }
+        }
+
+        for (; j < ld; j++)
+        {
+            for (int e = 0; e < columns; e++)
+                to[((long)e * ld) + j] = j < rows ? scale * from[(j * stride) + e] : 0;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void TransposeFour(float* from, long stride, float scale, float* to, long ld)
+    {
+        Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + stride);
+        Vector128<float> c = Vector128.Load(from + (2 * stride)), d = Vector128.Load(from + (3 * stride));
+        Vector128<float> abLow = Sse.UnpackLow(a, b), abHigh = Sse.UnpackHigh(a, b), cdLow = Sse.UnpackLow(c, d), cdHigh = Sse.UnpackHigh(c, d);
+        (Sse.MoveLowToHigh(abLow, cdLow) * scale).Store(to);
+        (Sse.MoveHighToLow(cdLow, abLow) * scale).Store(to + ld);
+        (Sse.MoveLowToHigh(abHigh, cdHigh) * scale).Store(to + (2 * ld));
+        (Sse.MoveHighToLow(cdHigh, abHigh) * scale).Store(to + (3 * ld));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(float* x, int n, float factor)
     {
         int i = 0;

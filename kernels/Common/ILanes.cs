@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
-/// Some neighbouring floats on which the `cpu` device works at once. A loop is written once over TLanes and run first with
-/// <see cref="Wide"/>, then with <see cref="Narrow"/> over what is left.
+/// Some neighbouring floats on which the `cpu` device works at once. A loop is written once over T and run first with
+/// <see cref="Wide"/> (or <see cref="Pair"/>), then with <see cref="Narrow"/> over what is left. Such loops carry AggressiveOptimization: until the runtime's
+/// tiers get round to them, every operator here would be a call, a hundred times slower.
 public unsafe interface ILanes<T>
     where T : struct, ILanes<T>
 {
@@ -98,6 +99,46 @@ public readonly unsafe struct Wide(Vector<float> v) : ILanes<Wide>
             largest = MathF.Max(largest, V[i]);
         return largest;
     }
+}
+
+/// Two registers: with 32-byte registers a cache line, so that a walk down a column of pixels touches each line once.
+public readonly unsafe struct Pair(Wide low, Wide high) : ILanes<Pair>
+{
+    public readonly Wide Low = low, High = high;
+
+    public static int Count => 2 * Wide.Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair Load(float* p) => new(Wide.Load(p), Wide.Load(p + Wide.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair All(float value) => new(Wide.All(value), Wide.All(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* p)
+    {
+        Low.Store(p);
+        High.Store(p + Wide.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair operator +(Pair a, Pair b) => new(a.Low + b.Low, a.High + b.High);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair operator -(Pair a, Pair b) => new(a.Low - b.Low, a.High - b.High);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair operator *(Pair a, Pair b) => new(a.Low * b.Low, a.High * b.High);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair operator /(Pair a, Pair b) => new(a.Low / b.Low, a.High / b.High);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair MultiplyAdd(Pair a, Pair b, Pair c) =>
+        new(Wide.MultiplyAdd(a.Low, b.Low, c.Low), Wide.MultiplyAdd(a.High, b.High, c.High));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair Exp(Pair x) => new(Wide.Exp(x.Low), Wide.Exp(x.High));
 }
 
 /// One float: what is left at the end of a loop.

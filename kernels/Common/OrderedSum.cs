@@ -9,8 +9,8 @@ public static class OrderedSum
 {
     public const int Tile = 256;
 
-    // Threads of the group that adds the tiles' sums: every backend has as many.
-    const int Threads = 64;
+    // Threads of the group that adds the tiles' sums: one warp, which every backend has; ILGPU's simulator starts further ones with a race (#747).
+    const int Threads = 32;
 
     /// Tiles of a sum over `count` elements: the length of the scratch that it needs.
     public static long Tiles(long count) => (count + Tile - 1) / Tile;
@@ -37,7 +37,7 @@ public static class OrderedSum
         partial[i] = scale * sum;
     }
 
-    // One group: each thread adds every 64th, then the first adds the 64.
+    // One group: each thread adds every 32nd, then the first adds the 32.
     static void GatherKernel(ArrayView<float> partial, ArrayView<float> total)
     {
         ArrayView<float> sums = SharedMemory.Allocate<float>(Threads);

@@ -33,7 +33,7 @@ public static class CrossEntropy
         float max = Max(x, at, n), sum = 0;
         for (int i = 0; i < n; i++)
             sum += MathF.Exp(x[at + i] - max);
-        y[r] = max + MathF.Log(sum) - x[at + labels[r]];
+        y[r] = MathF.Log(sum) + (max - x[at + labels[r]]);
     }
 
     static void BackwardKernel(Index1D r, ArrayView<float> x, ArrayView<int> labels, ArrayView<float> dy, ArrayView<float> dx, int n)
@@ -75,7 +75,7 @@ public static class CrossEntropy
             {
                 float* row = px + (r * n);
                 float max = TensorPrimitives.Max(new ReadOnlySpan<float>(row, n));
-                py[r] = max + MathF.Log(SumExp(row, max, n, null)) - row[label[r]];
+                py[r] = MathF.Log(SumExp(row, max, n, null)) + (max - row[label[r]]);
             }
         });
     }

@@ -1,14 +1,16 @@
+using System.Runtime.CompilerServices;
 using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
 
 namespace IlgpuDiffusion.Kernels.Norm;
 
-/// The `cpu` version. x is read in tiles of pixels that fit the first-level cache, column by column: a register holds neighbouring
+/// The `cpu` version. x is read in tiles of pixels, column by column: a register holds neighbouring
 /// channels, their constants and sums stay in registers while the pixels of the tile pass. Tiles leave per-channel sums behind, which are
 /// added up in double and in order, so the result has the same bits however tiles are shared out.
 public static unsafe partial class GroupNorm
 {
-    const int TileElements = 4096;
+    // A tile is small enough to be worth sharing out, and long enough that a column's constants are loaded seldom.
+    const int TileElements = 16384, MinTilePixels = 16;
 
     // The sums of a tile are in float32 about its first pixel; their error is at most this many roundings.
     const int MaxTilePixels = 128;
@@ -16,7 +18,7 @@ public static unsafe partial class GroupNorm
     // With at least this many samples one task takes a whole sample, which then stays in the second-level cache between the passes.
     const int SamplesToShareOut = 8;
 
-    static int TilePixels(Dims d) => Math.Clamp(TileElements / d.C, 1, MaxTilePixels);
+    static int TilePixels(Dims d) => Math.Clamp(TileElements / d.C, MinTilePixels, MaxTilePixels);
 
     static int Tiles(Dims d) => (d.P + TilePixels(d) - 1) / TilePixels(d);
 
@@ -71,6 +73,8 @@ public static unsafe partial class GroupNorm
                 int first = t * tilePixels, pixels = Math.Min(tilePixels, d.P - first);
                 float* from = px + ((((long)b * d.P) + first) * c), to = partials + (2L * ((b * tiles) + t) * c);
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    Moments<Pair>(from + i, c, pixels, to + i);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Moments<Wide>(from + i, c, pixels, to + i);
                 for (; i < c; i++)
@@ -83,6 +87,8 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c);
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    Apply<Pair>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Apply<Wide>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
                 for (; i < c; i++)
@@ -92,6 +98,7 @@ public static unsafe partial class GroupNorm
 
     // Σ (x − x₀) and Σ (x − x₀)² over a tile, x₀ its first pixel: one pass, and no sample lies further than √n·std from the mean, so that
     // the variance loses at most n roundings however big the mean is.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Moments<T>(float* x, int c, int pixels, float* to)
         where T : struct, ILanes<T>
     {
@@ -118,6 +125,7 @@ public static unsafe partial class GroupNorm
     }
 
     // Adds up the tiles of one sample: first the group's mean, then the squares about it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Statistics(float* x, float* partials, float* stats, Dims d, float eps)
     {
         int tiles = Tiles(d), tilePixels = TilePixels(d), c = d.C;
@@ -153,6 +161,7 @@ public static unsafe partial class GroupNorm
     // A number of a group to each of its channels.
     static void Fill(float* channels, int g, float value, Dims d) => new Span<float>(channels + (g * d.Width), d.Width).Fill(value);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Apply<T>(float* x, float* y, int c, int pixels, float* stats, float* weight, float* bias, bool silu)
         where T : struct, ILanes<T>
     {
@@ -194,6 +203,8 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), to = partials + (2L * ((b * tiles) + t) * c);
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    Sums<Pair>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Sums<Wide>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
                 for (; i < c; i++)
@@ -206,6 +217,8 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), m = means + (2L * b * c), dz = silu ? pdx : pdy;
                 int i = 0;
+                for (; i + Pair.Count <= c; i += Pair.Count)
+                    InputGradient<Pair>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     InputGradient<Wide>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
                 for (; i < c; i++)
@@ -219,6 +232,7 @@ public static unsafe partial class GroupNorm
     }
 
     // Σ dz·x̂ and Σ dz over a tile; dz is kept where SiLU makes it dear.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Sums<T>(
         float* x, float* dy, float* keptDz, int c, int pixels, float* stats, float* weight, float* bias, float* to, bool silu)
         where T : struct, ILanes<T>
@@ -246,6 +260,7 @@ public static unsafe partial class GroupNorm
     }
 
     // Adds up the tiles of one sample; m₁ and m₂ of each group go to each of its channels.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Means(float* partials, float* sums, float* means, float* weight, Dims d)
     {
         int tiles = Tiles(d), c = d.C;
@@ -273,6 +288,7 @@ public static unsafe partial class GroupNorm
     }
 
     // No fused multiply-add here: w·dz must round as m₁ did, so that a group of one element gets the exact zero it should.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void InputGradient<T>(float* x, float* dz, float* dx, int c, int pixels, float* stats, float* means, float* weight)
         where T : struct, ILanes<T>
     {
@@ -285,6 +301,7 @@ public static unsafe partial class GroupNorm
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void AddSamples(float* sums, float* gradient, Dims d)
     {
         for (int i = 0; i < d.C; i++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
 
@@ -27,6 +28,7 @@ public static unsafe partial class LayerNorm
     }
 
     // The mean first from plain sums, then corrected by the mean deviation from it: the sums of deviations are small, so float32 lanes do.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void ForwardRow(float* x, float* weight, float* bias, float* y, float* stats, int d, float eps)
     {
         Wide lanes = Wide.All(0);
@@ -64,9 +66,11 @@ public static unsafe partial class LayerNorm
             Apply<Narrow>(x + i, weight + i, bias + i, y + i, stats);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static T Normalised<T>(float* x, float* stats)
         where T : struct, ILanes<T> => (T.Load(x) - T.All(stats[0]) - T.All(stats[1])) * T.All(stats[2]);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Apply<T>(float* x, float* weight, float* bias, float* y, float* stats)
         where T : struct, ILanes<T> => T.MultiplyAdd(Normalised<T>(x, stats), T.Load(weight), T.Load(bias)).Store(y);
 
@@ -107,6 +111,7 @@ public static unsafe partial class LayerNorm
             AddTiles(partials + d, dBias.Pointer(), rows, d);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void InputGradient(float* x, float* weight, float* stats, float* dy, float* dx, int d)
     {
         Wide sums = Wide.All(0), xhats = Wide.All(0);
@@ -134,10 +139,12 @@ public static unsafe partial class LayerNorm
     }
 
     // No fused multiply-add: w·dy must round as m₁ did, so that a row of one element gets the exact zero it should.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void InputGradient<T>(float* x, float* weight, float* stats, float* dy, float* dx, float m1, float m2)
         where T : struct, ILanes<T> =>
         (((T.Load(weight) * T.Load(dy)) - T.All(m1) - (Normalised<T>(x, stats) * T.All(m2))) * T.All(stats[2])).Store(dx);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void AddRow(float* x, float* stats, float* dy, float* sums, int d)
     {
         int i = 0;
@@ -147,6 +154,7 @@ public static unsafe partial class LayerNorm
             AddRow<Narrow>(x + i, stats, dy + i, sums + i, d);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void AddRow<T>(float* x, float* stats, float* dy, float* sums, int d)
         where T : struct, ILanes<T>
     {
@@ -155,6 +163,7 @@ public static unsafe partial class LayerNorm
         (T.Load(sums + d) + g).Store(sums + d);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void AddTiles(float* partials, float* gradient, int rows, int d)
     {
         for (int i = 0; i < d; i++)

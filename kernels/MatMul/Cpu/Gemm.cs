@@ -93,19 +93,20 @@ static unsafe class Gemm
         // Blocks of equal depth, so that no sliver remains; K = 0 still has one (empty) block that writes the bias or zeros.
         int blocks = Math.Max(1, GemmPlan.CeilDiv(kEnd - kBegin, MaxDepth));
         int blockDepth = GemmPlan.RoundUp(GemmPlan.CeilDiv(kEnd - kBegin, blocks), 4);
-        Panels.Layout layout = Panels.LayoutA<TKernel, TA>(blockDepth);
+        int panelBLength = Panels.PanelB<TKernel>(blockDepth);
         Scratch scratch = Scratch.OfThread;
-        float* packedA = scratch.Get(Scratch.Slot.A, (long)GemmPlan.CeilDiv(rows, TKernel.Rows) * layout.Panel);
-        float* packedB = scratch.Get(Scratch.Slot.B, (long)GemmPlan.RoundUp(columns, TKernel.Columns) * blockDepth);
-        float* line = scratch.Get(Scratch.Slot.Line, Math.Max(Math.Max(rows, columns), TKernel.Columns * blockDepth));
+        float* packedA = scratch.Get(Scratch.Slot.A, Panels.LayoutA<TKernel, TA>(rows, blockDepth).Length);
+        float* packedB = scratch.Get(Scratch.Slot.B, (long)GemmPlan.CeilDiv(columns, TKernel.Columns) * panelBLength);
+        float* line = scratch.Get(Scratch.Slot.Line, Math.Max(columns, TKernel.Columns * blockDepth));
         float* edge = stackalloc float[TKernel.Rows * TKernel.Columns];
 
         for (int block = 0; block < blocks; block++)
         {
             int k0 = Math.Min(kBegin + block * blockDepth, kEnd);
             int depth = Math.Min(blockDepth, kEnd - k0);
-            layout = Panels.LayoutA<TKernel, TA>(depth);
-            Panels.PackA<TKernel, TA>(a, batch, m0, rows, k0, depth, packedA, line);
+            Panels.Layout layout = Panels.LayoutA<TKernel, TA>(rows, depth);
+            panelBLength = Panels.PanelB<TKernel>(depth);
+            Panels.PackA<TKernel, TA>(a, batch, m0, rows, k0, depth, packedA);
             Panels.PackB<TKernel, TB>(b, batch, n0, columns, k0, depth, packedB, line);
             bool add = accumulate || block > 0;
             float* blockBias = block == 0 ? bias : null;
@@ -118,7 +119,7 @@ static unsafe class Gemm
                 for (int n = 0; n < columns; n += TKernel.Columns)
                 {
                     int width = Math.Min(TKernel.Columns, columns - n);
-                    float* panelB = packedB + (long)n * depth;
+                    float* panelB = packedB + (long)(n / TKernel.Columns) * panelBLength;
                     float* tileBias = blockBias is null ? null : blockBias + n0 + n;
                     if (TC.Strided && height % TKernel.RowStep == 0 && width % TKernel.ColumnStep == 0)
                     {

@@ -15,8 +15,9 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
     const int WantedTasks = 16;
     const double FlopsPerTask = 2e6;
 
-    // A split must leave a long sum, and its partial results must stay small beside the operands.
-    const int MinSplitK = 512;
+    // Cutting the sum packs nothing twice, so it comes before cutting tiles where the sum is long (a weight's gradient);
+    // each part must fill a block, and the partial results must stay small beside the operands.
+    const int MinSplitK = 256;
     const long MaxPartial = 1 << 21;
 
     public static GemmPlan For(GemmShape s, int rows, int columns)
@@ -25,11 +26,14 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
         long wanted = (long)Math.Clamp(flops / FlopsPerTask, 1, WantedTasks);
         int tilesM = CeilDiv(s.M, MaxTileM);
         int tilesN = CeilDiv(s.N, MaxTileN);
-        while ((long)s.Batch * tilesM * tilesN < wanted)
+        int splits = 1;
+        while ((long)s.Batch * tilesM * tilesN * splits < wanted)
         {
             int tileM = CeilDiv(s.M, tilesM);
             int tileN = CeilDiv(s.N, tilesN);
-            if (tileM >= tileN && tileM >= 4 * rows)
+            if (s.K / splits >= Math.Max(2 * MinSplitK, 2 * Math.Max(tileM, tileN)) && 2L * splits * s.Batch * s.M * s.N <= MaxPartial)
+                splits *= 2;
+            else if (tileM >= tileN && tileM >= 4 * rows)
                 tilesM *= 2;
             else if (tileN >= 4 * columns)
                 tilesN *= 2;
@@ -43,15 +47,10 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
         int n = RoundUp(CeilDiv(s.N, tilesN), columns);
         tilesM = CeilDiv(s.M, m);
         tilesN = CeilDiv(s.N, n);
-        long tiles = (long)s.Batch * tilesM * tilesN;
-
-        int splits = 1;
-        if (tiles < wanted && s.K >= 2 * MinSplitK)
-            splits = (int)Math.Max(1, Math.Min(Math.Min(wanted / tiles, s.K / MinSplitK), MaxPartial / Math.Max(1, (long)s.Batch * s.M * s.N)));
         int splitK = splits == 1 ? s.K : RoundUp(CeilDiv(s.K, splits), 16);
         splits = splits == 1 ? 1 : CeilDiv(s.K, splitK);
 
-        long tasks = tiles * splits;
+        long tasks = (long)s.Batch * tilesM * tilesN * splits;
         int grain = (int)Math.Clamp(FlopsPerTask / 2 / (flops / Math.Max(1, tasks)), 1, 256);
         return new GemmPlan(m, n, tilesM, tilesN, splits, splitK, grain, checked((int)tasks));
     }

@@ -11,44 +11,51 @@ static unsafe class Panels
     // Lines that are transposed together: a cache line of every row is read at once, and 16 × NR floats are written.
     const int TransposeDepth = 16;
 
-    /// Distances between the elements of a packed block of A.
-    public readonly record struct Layout(int Row, int K, int Panel);
+    const int Line = 16;
 
-    /// A block of A whose lines run along k stays row-major (the micro-kernel only broadcasts its elements, so nothing need be transposed);
-    /// rows lie an odd number of cache lines apart, which spreads them over the cache's sets. Lines across k become panels of MR.
-    public static Layout LayoutA<TKernel, TSource>(int depth)
+    /// Distances between the rows, the k and the row panels of a packed block of A, and its length, in floats.
+    public readonly record struct Layout(int Row, int K, int Panel, int Length);
+
+    /// A block of A stays as its lines run, row by row along k or k by k across it: the micro-kernel only broadcasts its elements, so nothing need
+    /// be transposed. Lines lie an odd number of cache lines apart, which spreads them over the cache's sets.
+    public static Layout LayoutA<TKernel, TSource>(int rows, int depth)
         where TKernel : IMicroKernel
         where TSource : IPanelSource
     {
-        if (!TSource.AlongK)
-            return new Layout(1, TKernel.Rows, TKernel.Rows * depth);
-        int row = ((GemmPlan.CeilDiv(depth, 16) + 1) | 1) * 16;
-        return new Layout(row, 1, row * TKernel.Rows);
+        int padded = GemmPlan.RoundUp(rows, TKernel.Rows);
+        int line = (GemmPlan.CeilDiv(TSource.AlongK ? depth : padded, Line) | 1) * Line;
+        return TSource.AlongK ? new Layout(line, 1, line * TKernel.Rows, line * padded) : new Layout(1, line, TKernel.Rows, line * depth);
     }
 
+    /// Floats from one packed panel of B to the next: a cache line more than the panel holds, for the same reason.
+    public static int PanelB<TKernel>(int depth)
+        where TKernel : IMicroKernel => depth * TKernel.Columns + Line;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void PackA<TKernel, TSource>(TSource source, int batch, int m0, int rows, int k0, int depth, float* to, float* line)
+    public static void PackA<TKernel, TSource>(TSource source, int batch, int m0, int rows, int k0, int depth, float* to)
         where TKernel : IMicroKernel
         where TSource : struct, IPanelSource
     {
-        Layout layout = LayoutA<TKernel, TSource>(depth);
+        Layout layout = LayoutA<TKernel, TSource>(rows, depth);
         int padded = GemmPlan.RoundUp(rows, TKernel.Rows);
-        if (TSource.AlongK)
+        int lines = TSource.AlongK ? rows : depth;
+        int length = TSource.AlongK ? depth : rows;
+        int stride = TSource.AlongK ? layout.Row : layout.K;
+        for (int i = 0; i < lines; i++)
         {
-            for (int m = 0; m < rows; m++)
-            {
-                float* row = to + (long)m * layout.Row;
-                float* from = source.Run(batch, m0 + m, k0, depth, row);
-                if (from != row)
-                    Copy(from, row, depth);
-            }
-
-            for (int m = rows; m < padded; m++)
-                NativeMemory.Clear(to + (long)m * layout.Row, (nuint)depth * sizeof(float));
-            return;
+            float* at = to + (long)i * stride;
+            float* from = TSource.AlongK ? source.Run(batch, m0 + i, k0, length, at) : source.Run(batch, k0 + i, m0, length, at);
+            if (from != at)
+                Copy(from, at, length);
+            if (!TSource.AlongK && padded > rows)
+                NativeMemory.Clear(at + rows, (nuint)(padded - rows) * sizeof(float));
         }
 
-        PackAcross(source, batch, m0, rows, k0, depth, TKernel.Rows, to, line);
+        if (TSource.AlongK)
+        {
+            for (int m = rows; m < padded; m++)
+                NativeMemory.Clear(to + (long)m * stride, (nuint)depth * sizeof(float));
+        }
     }
 
     /// Panels of NR columns, k by k: to[panel][k][column], zero beyond the last column.
@@ -57,9 +64,24 @@ static unsafe class Panels
         where TKernel : IMicroKernel
         where TSource : struct, IPanelSource
     {
+        int panelLength = PanelB<TKernel>(depth);
         if (!TSource.AlongK)
         {
-            PackAcross(source, batch, n0, columns, k0, depth, TKernel.Columns, to, line);
+            int whole = columns / TKernel.Columns * TKernel.Columns;
+            for (int k = 0; k < depth; k++)
+            {
+                float* from = source.Run(batch, k0 + k, n0, columns, line);
+                float* panel = to + (long)k * TKernel.Columns;
+                for (int i = 0; i < whole; i += TKernel.Columns, panel += panelLength)
+                    Unsafe.CopyBlockUnaligned(panel, from + i, (uint)(TKernel.Columns * sizeof(float)));
+                if (whole == columns)
+                    continue;
+                for (int i = whole; i < columns; i++)
+                    panel[i - whole] = from[i];
+                for (int i = columns - whole; i < TKernel.Columns; i++)
+                    panel[i] = 0;
+            }
+
             return;
         }
 
@@ -69,31 +91,11 @@ static unsafe class Panels
             int width = Math.Min(TKernel.Columns, columns - n);
             for (int i = 0; i < width; i++)
                 lines[i] = source.Run(batch, n0 + n + i, k0, depth, line + (long)i * depth);
-            float* panel = to + (long)n * depth;
+            float* panel = to + (long)(n / TKernel.Columns) * panelLength;
             if (width < TKernel.Columns)
                 NativeMemory.Clear(panel, (nuint)(depth * TKernel.Columns) * sizeof(float));
             for (int k = 0; k < depth; k += TransposeDepth)
                 Transpose(lines, width, k, Math.Min(k + TransposeDepth, depth), panel, TKernel.Columns);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void PackAcross<TSource>(TSource source, int batch, int first, int count, int k0, int depth, int width, float* to, float* line)
-        where TSource : struct, IPanelSource
-    {
-        int whole = count / width * width;
-        for (int k = 0; k < depth; k++)
-        {
-            float* from = source.Run(batch, k0 + k, first, count, line);
-            float* panel = to + (long)k * width;
-            for (int i = 0; i < whole; i += width, panel += (long)depth * width)
-                Unsafe.CopyBlockUnaligned(panel, from + i, (uint)(width * sizeof(float)));
-            if (whole == count)
-                continue;
-            for (int i = whole; i < count; i++)
-                panel[i - whole] = from[i];
-            for (int i = count - whole; i < width; i++)
-                panel[i] = 0;
         }
     }
 

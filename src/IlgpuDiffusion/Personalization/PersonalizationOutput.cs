@@ -72,7 +72,8 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
     RgbImage Grid()
     {
         int factor = Math.Max(1, SmallestInGrid / Photo.Width), side = factor * Photo.Width;
-        List<byte[]> pictures = [];
+        RgbImage blank = new(side, side, [.. Enumerable.Repeat(Paper, 3 * side * side)]);
+        List<RgbImage> pictures = [];
         List<string> labels = [];
         int columns = Math.Min(GridColumns, With.Length);
         for (int start = 0; start < With.Length; start += columns)
@@ -81,8 +82,7 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
             Line(ThroughAutoencoder, "through the autoencoder", Without, start, prompt => $"before: {run.Subject.Without(prompt)}");
         }
 
-        (byte[] rgb, int width, int height) = ContactSheet.Make(pictures, side, side, columns + 1, labels);
-        return new RgbImage(width, height, rgb);
+        return ContactSheet.Make(pictures, columns + 1, labels);
 
         void Line(RgbImage first, string label, RgbImage[] rest, int start, Func<string, string> caption)
         {
@@ -90,23 +90,22 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
             labels.Add(label);
             for (int i = start; i < start + columns; i++)
             {
-                pictures.Add(i < rest.Length ? Enlarged(rest[i], factor) : [.. Enumerable.Repeat(Paper, 3 * side * side)]);
+                pictures.Add(i < rest.Length ? Enlarged(rest[i], factor) : blank);
                 labels.Add(i < rest.Length ? caption(run.Prompts[i]) : "");
             }
         }
     }
 
     // By a whole factor with hard pixels: what is shown is what was drawn.
-    static byte[] Enlarged(RgbImage image, int factor)
+    static RgbImage Enlarged(RgbImage image, int factor)
     {
-        int width = image.Width * factor, height = image.Height * factor;
-        byte[] rgb = new byte[3 * width * height];
-        for (int y = 0; y < height; y++)
+        RgbImage large = new(image.Width * factor, image.Height * factor);
+        for (int y = 0; y < large.Height; y++)
         {
-            for (int x = 0; x < width; x++)
-                image.Pixels.AsSpan(3 * ((y / factor * image.Width) + (x / factor)), 3).CopyTo(rgb.AsSpan(3 * ((y * width) + x)));
+            for (int x = 0; x < large.Width; x++)
+                image.Pixels.AsSpan(3 * ((y / factor * image.Width) + (x / factor)), 3).CopyTo(large.Pixels.AsSpan(3 * ((y * large.Width) + x)));
         }
 
-        return rgb;
+        return large;
     }
 }

@@ -3,7 +3,6 @@ using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Tensors;
-using IlgpuDiffusion.Tensors.Rng;
 
 namespace IlgpuDiffusion.Personalization;
 
@@ -11,7 +10,6 @@ namespace IlgpuDiffusion.Personalization;
 /// of its own, from the seed and i alone, so a list with and without an adapter, or cut otherwise into batches, starts from the same noise.
 public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sampling, ulong seed, int side)
 {
-    const uint FirstNoiseStream = 21, StepNoiseStream = 22;
     const int AtOnce = 8;
 
     /// `side`: of the latents   `progress`: denoising steps done, of all, counted in pictures   returns (N, side, side, L)
@@ -55,19 +53,16 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
         float[] context = Encode(guided ? [.. prompts.Select(_ => ""), .. prompts] : prompts);
         IScheduler scheduler = Schedulers.Create(sampling.Scheduler, model.Scheduler);
         scheduler.SetTimesteps(sampling.Steps);
-        for (int i = 0; i < n; i++)
-            new RngStream(seed, FirstNoiseStream, (ulong)(first + i)).FillNormal(latents.Slice(i * each, each));
-        for (int i = 0; i < latents.Length; i++)
-            latents[i] *= scheduler.InitNoiseSigma;
-
-        long drawn = 0;
+        PictureNoise[] sources = [.. Enumerable.Range(first, n).Select(i => new PictureNoise(seed, i))];
         void Noise(Span<float> destination)
         {
             for (int i = 0; i < n; i++)
-                new RngStream(seed, StepNoiseStream, (ulong)(first + i)).FillNormal(destination.Slice(i * each, each), drawn);
-            drawn += each;
+                sources[i].Fill(destination.Slice(i * each, each));
         }
 
+        Noise(latents);
+        for (int i = 0; i < latents.Length; i++)
+            latents[i] *= scheduler.InitNoiseSigma;
         for (int step = 0; step < sampling.Steps; step++)
         {
             float[] input = latents.ToArray();

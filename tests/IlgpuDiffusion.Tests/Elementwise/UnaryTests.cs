@@ -106,7 +106,7 @@ public class UnaryTests(Devices devices) : DeviceTest(devices)
         float[] x = GradCheck.Values(40000, 4);
         float[] Run(int threads)
         {
-            using Device device = Tensors.Device.Open("cpu", threads);
+            using Device device = IlgpuDiffusion.Tensors.Device.Open("cpu", threads);
             using Arena arena = new(device);
             return OpResult.Of(arena, (t, i) => Ops.Gelu.Forward(t, i[0]), null, (x, [x.Length])).Y;
         }

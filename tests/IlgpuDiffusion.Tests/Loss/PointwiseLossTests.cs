@@ -88,7 +88,7 @@ public class PointwiseLossTests(Devices devices) : DeviceTest(devices)
         float[] x = GradCheck.Values(100_000, 1), target = GradCheck.Values(100_000, 2);
         float Run(int threads)
         {
-            using Device device = Tensors.Device.Open("cpu", threads);
+            using Device device = IlgpuDiffusion.Tensors.Device.Open("cpu", threads);
             using Arena arena = new(device);
             return OpResult.Of(arena, (t, i) => Ops.Mse.Forward(t, i[0], i[1]), null, (x, [x.Length]), (target, [x.Length])).Y[0];
         }

@@ -42,9 +42,9 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
     public void Portable_kernels_match_the_reference(int batch, int m, int n, int k) =>
         ForEveryFlag(batch, m, n, k, (s, bias) =>
         {
-            if ((long)batch * m * n * k > 20000)
-                return;
             Check(s, bias, v => Product.ForwardV1(devices.Simulator, v[0], v[1], v[2], v[3], s), "V1");
+            if ((long)batch * m * n * k > 5000)
+                return; // the simulator's barriers are slow
             Check(s, bias, v => Product.ForwardV2(devices.Simulator, v[0], v[1], v[2], v[3], s), "V2");
         });
 
