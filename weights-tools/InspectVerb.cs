@@ -39,14 +39,15 @@ sealed class InspectVerb : Verb
         if (Directory.Exists(what))
             Print(parsed, output, ModelSummary.Of(what));
         else if (TensorSummary.IsAdapter(what))
-            Print(parsed, output, LidbFile.Is(what) ? LidbSummary.Of(what) : AdapterSummary.Of(AdapterFile.Read(what)));
+            Print(parsed, output, AdapterSummaryOf(what));
         else
             Print(parsed, output, TensorSummary.Of(what));
         return 0;
     }
 
-    void Print<T>(ParseResult parsed, TextWriter output, T summary)
-        where T : ISummary
+    static ISummary AdapterSummaryOf(string path) => LidbFile.Is(path) ? LidbSummary.Of(path) : AdapterSummary.Of(AdapterFile.Read(path));
+
+    void Print(ParseResult parsed, TextWriter output, ISummary summary)
     {
         if (parsed.GetValue(json))
             output.WriteLine(JsonSerializer.Serialize<object>(summary, Json));

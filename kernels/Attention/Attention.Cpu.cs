@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Attention;
 

@@ -9,7 +9,7 @@ public static class OrderedSum
 {
     public const int Tile = 256;
 
-    // Threads of the group that adds the tiles' sums: one warp, which every backend has; ILGPU's simulator starts further ones with a race (#747).
+    // Threads of the group that adds the tiles' sums: one warp, which every backend has.
     const int Threads = 32;
 
     /// Tiles of a sum over `count` elements: the length of the scratch that it needs.

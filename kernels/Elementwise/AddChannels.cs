@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -39,8 +39,8 @@ public static class AddChannels
         {
             for (long r = begin; r < end; r++)
             {
-                TensorPrimitives.Add(
-                    new ReadOnlySpan<float>(px + (r * width), width), new ReadOnlySpan<float>(pv + (r / rows * width), width), new Span<float>(py + (r * width), width));
+                ReadOnlySpan<float> row = new(px + (r * width), width), channels = new(pv + (r / rows * width), width);
+                TensorPrimitives.Add(row, channels, new Span<float>(py + (r * width), width));
             }
         });
     }

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -62,8 +62,9 @@ public static class Multiply
         {
             cpu.Range(width == 0 ? 0 : y.Length / width, Grain.Rows(width), (begin, end) =>
             {
+                ReadOnlySpan<float> row = new(pv, width);
                 for (long r = begin; r < end; r++)
-                    TensorPrimitives.Multiply(new ReadOnlySpan<float>(px + (r * width), width), new ReadOnlySpan<float>(pv, width), new Span<float>(py + (r * width), width));
+                    TensorPrimitives.Multiply(new ReadOnlySpan<float>(px + (r * width), width), row, new Span<float>(py + (r * width), width));
             });
             return;
         }

@@ -20,6 +20,9 @@ public readonly struct L1 : IPointwiseLoss
 
     public static Vector<float> Value(Vector<float> d, float beta) => Vector.Abs(d);
 
-    public static Vector<float> Slope(Vector<float> d, float beta) => Vector.ConditionalSelect(
-        Vector.GreaterThan(d, Vector<float>.Zero), Vector<float>.One, Vector.ConditionalSelect(Vector.LessThan(d, Vector<float>.Zero), -Vector<float>.One, Vector<float>.Zero));
+    public static Vector<float> Slope(Vector<float> d, float beta)
+    {
+        Vector<float> zero = Vector<float>.Zero, one = Vector<float>.One;
+        return Vector.ConditionalSelect(Vector.GreaterThan(d, zero), one, Vector.ConditionalSelect(Vector.LessThan(d, zero), -one, zero));
+    }
 }

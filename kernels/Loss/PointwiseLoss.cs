@@ -1,6 +1,6 @@
 using System.Numerics;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
@@ -73,7 +73,15 @@ public static class PointwiseLoss
     // ---- kernels -----------------------------------------------------------------------------------
     // One thread a tile. Its elements lie `tiles` apart, so that neighbouring threads read neighbouring elements.
     static void PartialKernel<T>(
-        Index1D i, ArrayView<float> x, ArrayView<float> target, ArrayView<float> mask, ArrayView<float> coefficient, ArrayView<float> partial, LossWeights w, int tiles, float beta)
+        Index1D i,
+        ArrayView<float> x,
+        ArrayView<float> target,
+        ArrayView<float> mask,
+        ArrayView<float> coefficient,
+        ArrayView<float> partial,
+        LossWeights w,
+        int tiles,
+        float beta)
         where T : struct, IPointwiseLoss
     {
         int sample = i / tiles;
@@ -90,7 +98,15 @@ public static class PointwiseLoss
     }
 
     static void BackwardKernel<T>(
-        Index1D i, ArrayView<float> x, ArrayView<float> target, ArrayView<float> mask, ArrayView<float> coefficient, ArrayView<float> dLoss, ArrayView<float> dx, LossWeights w, float beta)
+        Index1D i,
+        ArrayView<float> x,
+        ArrayView<float> target,
+        ArrayView<float> mask,
+        ArrayView<float> coefficient,
+        ArrayView<float> dLoss,
+        ArrayView<float> dx,
+        LossWeights w,
+        float beta)
         where T : struct, IPointwiseLoss
     {
         float count = dLoss[0] * coefficient[i / w.PerSample];

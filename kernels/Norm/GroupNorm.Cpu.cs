@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Norm;
 
@@ -87,7 +87,7 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c);
                 int i = 0;
-                for (; i + Pair.Count <= c; i += Pair.Count)
+                for (; !silu && i + Pair.Count <= c; i += Pair.Count)
                     Apply<Pair>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Apply<Wide>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
@@ -165,11 +165,11 @@ public static unsafe partial class GroupNorm
     static void Apply<T>(float* x, float* y, int c, int pixels, float* stats, float* weight, float* bias, bool silu)
         where T : struct, ILanes<T>
     {
-        T mean = T.Load(stats), rest = T.Load(stats + c), w = T.Load(stats + (2L * c)) * T.Load(weight), b = T.Load(bias), one = T.All(1), zero = T.All(0);
+        T mean = T.Load(stats), rest = T.Load(stats + c), w = T.Load(stats + (2L * c)) * T.Load(weight), b = T.Load(bias);
         for (int p = 0; p < pixels; p++, x += c, y += c)
         {
             T z = T.MultiplyAdd(T.Load(x) - mean - rest, w, b);
-            (silu ? z / (one + T.Exp(zero - z)) : z).Store(y);
+            (silu ? z * T.Sigmoid(z) : z).Store(y);
         }
     }
 
@@ -203,7 +203,7 @@ public static unsafe partial class GroupNorm
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), to = partials + (2L * ((b * tiles) + t) * c);
                 int i = 0;
-                for (; i + Pair.Count <= c; i += Pair.Count)
+                for (; !silu && i + Pair.Count <= c; i += Pair.Count)
                     Sums<Pair>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
                 for (; i + Wide.Count <= c; i += Wide.Count)
                     Sums<Wide>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
@@ -245,7 +245,7 @@ public static unsafe partial class GroupNorm
             T xhat = (T.Load(x + at) - mean - rest) * rstd, dz = T.Load(dy + at);
             if (silu)
             {
-                T z = T.MultiplyAdd(xhat, w, b), s = one / (one + T.Exp(zero - z));
+                T z = T.MultiplyAdd(xhat, w, b), s = T.Sigmoid(z);
                 dz = dz * s * T.MultiplyAdd(z, one - s, one);
                 if (keptDz is not null)
                     dz.Store(keptDz + at);

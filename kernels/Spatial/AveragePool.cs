@@ -1,6 +1,6 @@
 using System.Numerics;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -74,9 +74,9 @@ public static class AveragePool
                 for (int j = 0; j < p.OutW; j++)
                 {
                     int left = (j * p.Stride) - p.Padding;
-                    Sum(
-                        px + ((long)n * p.H * p.W * p.C), p.W, p.C, Math.Max(top, 0), Math.Min(top + p.Kernel, p.H), Math.Max(left, 0), Math.Min(left + p.Kernel, p.W),
-                        1f / (p.Kernel * p.Kernel), py + (((line * p.OutW) + j) * p.C));
+                    int bottom = Math.Min(top + p.Kernel, p.H), right = Math.Min(left + p.Kernel, p.W);
+                    float* sample = px + ((long)n * p.H * p.W * p.C), to = py + (((line * p.OutW) + j) * p.C);
+                    Sum(sample, p.W, p.C, Math.Max(top, 0), bottom, Math.Max(left, 0), right, 1f / (p.Kernel * p.Kernel), to);
                 }
             }
         });
@@ -98,9 +98,9 @@ public static class AveragePool
                 int n = (int)(line / p.H), h = (int)(line % p.H);
                 for (int w = 0; w < p.W; w++)
                 {
-                    Sum(
-                        pdy + ((long)n * p.OutH * p.OutW * p.C), p.OutW, p.C, p.FirstOver(h), p.EndOver(h, p.OutH), p.FirstOver(w), p.EndOver(w, p.OutW),
-                        1f / (p.Kernel * p.Kernel), pdx + (((line * p.W) + w) * p.C));
+                    int bottom = p.EndOver(h, p.OutH), right = p.EndOver(w, p.OutW);
+                    float* sample = pdy + ((long)n * p.OutH * p.OutW * p.C), to = pdx + (((line * p.W) + w) * p.C);
+                    Sum(sample, p.OutW, p.C, p.FirstOver(h), bottom, p.FirstOver(w), right, 1f / (p.Kernel * p.Kernel), to);
                 }
             }
         });

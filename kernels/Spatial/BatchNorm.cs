@@ -1,6 +1,6 @@
 using System.Numerics;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -12,7 +12,13 @@ public static class BatchNorm
     public static class Reference
     {
         public static void Forward(
-            ReadOnlySpan<float> x, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, ReadOnlySpan<float> mean, ReadOnlySpan<float> variance, float eps, Span<float> y)   // (R, C), (C)…
+            ReadOnlySpan<float> x,          // (R, C)
+            ReadOnlySpan<float> weight,     // (C)
+            ReadOnlySpan<float> bias,       // (C)
+            ReadOnlySpan<float> mean,       // (C)
+            ReadOnlySpan<float> variance,   // (C)
+            float eps,
+            Span<float> y)                  // (R, C)
         {
             for (int i = 0; i < y.Length; i++)
             {
@@ -24,13 +30,22 @@ public static class BatchNorm
 
     // ---- kernels -----------------------------------------------------------------------------------
     static void ForwardKernel(
-        Index1D i, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> mean, ArrayView<float> variance, float eps, ArrayView<float> y, int width)
+        Index1D i,
+        ArrayView<float> x,
+        ArrayView<float> weight,
+        ArrayView<float> bias,
+        ArrayView<float> mean,
+        ArrayView<float> variance,
+        float eps,
+        ArrayView<float> y,
+        int width)
     {
         int c = i % width;
         y[i] = ((x[i] - mean[c]) / MathF.Sqrt(variance[c] + eps) * weight[c]) + bias[c];
     }
 
-    static void BackwardInputKernel(Index1D i, ArrayView<float> weight, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dx, int width)
+    static void BackwardInputKernel(
+        Index1D i, ArrayView<float> weight, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dx, int width)
     {
         int c = i % width;
         dx[i] = dy[i] / MathF.Sqrt(variance[c] + eps) * weight[c];
@@ -48,7 +63,15 @@ public static class BatchNorm
     // ---- launchers ---------------------------------------------------------------------------------
     // On the `cpu` device a task holds rows that fit the first-level cache, and walks them a vector of channels at a time.
     public static unsafe void Forward(
-        KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> mean, ArrayView<float> variance, float eps, ArrayView<float> y, int width)
+        KernelContext k,
+        ArrayView<float> x,
+        ArrayView<float> weight,
+        ArrayView<float> bias,
+        ArrayView<float> mean,
+        ArrayView<float> variance,
+        float eps,
+        ArrayView<float> y,
+        int width)
     {
         if (k.Cpu is not { } cpu)
         {
@@ -92,7 +115,14 @@ public static class BatchNorm
     }
 
     public static unsafe void BackwardWeight(
-        KernelContext k, ArrayView<float> x, ArrayView<float> mean, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dWeight, int width)
+        KernelContext k,
+        ArrayView<float> x,
+        ArrayView<float> mean,
+        ArrayView<float> variance,
+        float eps,
+        ArrayView<float> dy,
+        ArrayView<float> dWeight,
+        int width)
     {
         if (k.Cpu is not { } cpu)
         {
@@ -115,5 +145,6 @@ public static class BatchNorm
         });
     }
 
-    static unsafe Vector<float> Rstd(float* variance, int left, float eps) => Vector<float>.One / Vector.SquareRoot(Lanes.Load(variance, left) + new Vector<float>(eps));
+    static unsafe Vector<float> Rstd(float* variance, int left, float eps) =>
+        Vector<float>.One / Vector.SquareRoot(Lanes.Load(variance, left) + new Vector<float>(eps));
 }

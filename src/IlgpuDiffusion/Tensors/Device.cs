@@ -57,14 +57,17 @@ public sealed class Device : IDisposable
             "cuda" => Context.Create(b => b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2)),
             _ => Context.Create(b => b.OpenCL().EnableAlgorithms()),
         };
-        if (context.Devices.Length == 0)
+        // ILGPU adds its CPU to every context, so what was found is told by its type.
+        AcceleratorType type = name switch { "cuda" => AcceleratorType.Cuda, "opencl" => AcceleratorType.OpenCL, _ => AcceleratorType.CPU };
+        ILGPU.Runtime.Device? device = context.Devices.FirstOrDefault(d => d.AcceleratorType == type);
+        if (device is null)
         {
             context.Dispose();
             throw new IlgdException($"no {name} device was found on this machine: check the driver, or use --device cpu");
         }
 
         CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
-        return new Device(name, context, context.Devices[0].CreateAccelerator(context), pool);
+        return new Device(name, context, device.CreateAccelerator(context), pool);
     }
 
     /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.

@@ -24,7 +24,8 @@ public partial class LossFixtureTests(Devices devices) : DeviceTest(devices)
         foreach (string name in file.Cases)
         {
             JsonElement attributes = file.Attributes(name);
-            void Check(double t, Func<Tape, IReadOnlyList<Tensor>, Tensor> op, params string[] inputs) => Fixture.Check(file, name, t, Arena(device), op, inputs);
+            void Check(double t, Func<Tape, IReadOnlyList<Tensor>, Tensor> op, params string[] inputs) =>
+                Fixture.Check(file, name, t, Arena(device), op, inputs);
 
             string op = attributes.GetProperty("op").GetString()!;
             if (op == "cosine_similarity")

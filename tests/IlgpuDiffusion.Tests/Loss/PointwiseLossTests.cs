@@ -66,7 +66,8 @@ public class PointwiseLossTests(Devices devices) : DeviceTest(devices)
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
     public void An_empty_mask_gives_zero_and_no_gradient(string device) =>
-        OpResult.Of(Arena(device), (t, i) => Ops.Mse.Forward(t, i[0], t.Zeros([2, 2]), t.Zeros([2, 2])), [1], ([1, 2, 3, 4], [2, 2])).Matches(0, [0], [0, 0, 0, 0]);
+        OpResult.Of(Arena(device), (t, i) => Ops.Mse.Forward(t, i[0], t.Zeros([2, 2]), t.Zeros([2, 2])), [1], ([1, 2, 3, 4], [2, 2]))
+            .Matches(0, [0], [0, 0, 0, 0]);
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]

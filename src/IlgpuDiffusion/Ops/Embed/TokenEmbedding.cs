@@ -1,6 +1,6 @@
+using ILGPU;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Tensors;
-using ILGPU;
 using Kernel = IlgpuDiffusion.Kernels.Embed.TokenEmbedding;
 
 namespace IlgpuDiffusion.Ops;

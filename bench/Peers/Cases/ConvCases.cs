@@ -1,0 +1,28 @@
+using ops = IlgpuDiffusion.Ops;
+using torch = TorchSharp.torch;
+
+namespace IlgpuDiffusion.Peers.Cases;
+
+/// 3×3 convolutions, named by their input (B x C x H x W); as many channels come out as go in.
+static class ConvCases
+{
+    const double Target = 1;
+
+    public static IEnumerable<PeerCase> All =>
+        new[] { (4, 64, 32), (20, 64, 16), (20, 128, 8), (1, 320, 64) }.SelectMany(s => new[] { Case(s, backward: false), Case(s, backward: true) });
+
+    static PeerCase Case((int B, int C, int Size) s, bool backward) => new(
+        backward ? "conv3x3+backward" : "conv3x3", $"{s.B}x{s.C}x{s.Size}x{s.Size}", Target, device =>
+        {
+            OurSide us = new(device);
+            PeerSide them = new();
+            int b = s.B, c = s.C, size = s.Size;
+            Tensors.Tensor x = us.Normal(b, size, size, c), w = us.Normal(c, 3, 3, c), bias = us.Normal(c), dy = us.Normal(b, size, size, c);
+            torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(c, c, 3, 3), tbias = them.Normal(c), tdy = them.Normal(b, c, size, size);
+            Tensors.Tensor Ours(Autograd.Tape tape) => ops.Conv2d.Forward(tape, x, w, bias, stride: 1, padding: 1);
+            torch.Tensor Theirs() => torch.nn.functional.conv2d(tx, tw, tbias, padding: [1, 1]);
+            return backward
+                ? new Pair(us.Gradients(Ours, dy, x, w, bias), PeerSide.Gradients(Theirs, tdy, tx, tw, tbias), us, them)
+                : new Pair(us.Forward(Ours), PeerSide.Forward(Theirs), us, them);
+        });
+}

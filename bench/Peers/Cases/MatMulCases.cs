@@ -1,0 +1,45 @@
+using ops = IlgpuDiffusion.Ops;
+using torch = TorchSharp.torch;
+
+namespace IlgpuDiffusion.Peers.Cases;
+
+/// Products of plain matrices, and the linear layers of face-mini's training step.
+static class MatMulCases
+{
+    const double Target = 0.9;
+
+    public static IEnumerable<PeerCase> All =>
+    [
+        Product(256, 256, 256),
+        Product(768, 768, 768),
+        Product(1536, 1536, 1536),
+        Product(5120, 64, 576),
+        Product(5120, 128, 1152),
+        Product(80, 512, 128),
+        Linear(1280, 128, 1024),
+        Linear(1280, 512, 128),
+        Linear(20, 256, 128),
+    ];
+
+    static PeerCase Product(int m, int n, int k) => new("matmul", $"{m}x{n}x{k}", Target, device =>
+    {
+        OurSide us = new(device);
+        PeerSide them = new();
+        Tensors.Tensor a = us.Normal(m, k), b = us.Normal(k, n);
+        torch.Tensor x = them.Normal(m, k), y = them.Normal(k, n);
+        return new Pair(us.Forward(tape => ops.MatMul.Forward(tape, a, b)), PeerSide.Forward(() => torch.mm(x, y)), us, them);
+    });
+
+    static PeerCase Linear(int rows, int inputs, int outputs) => new("linear+backward", $"{rows}x{inputs} -> {outputs}", Target, device =>
+    {
+        OurSide us = new(device);
+        PeerSide them = new();
+        Tensors.Tensor x = us.Normal(rows, inputs), w = us.Normal(outputs, inputs), b = us.Normal(outputs), dy = us.Normal(rows, outputs);
+        torch.Tensor tx = them.Normal(rows, inputs), tw = them.Normal(outputs, inputs), tb = them.Normal(outputs), tdy = them.Normal(rows, outputs);
+        return new Pair(
+            us.Gradients(tape => ops.Linear.Forward(tape, x, w, b), dy, x, w, b),
+            PeerSide.Gradients(() => torch.nn.functional.linear(tx, tw, tb), tdy, tx, tw, tb),
+            us,
+            them);
+    });
+}

@@ -1,0 +1,26 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+
+namespace IlgpuDiffusion.Peers;
+
+/// libtorch, through TorchSharp's library beside this program.
+static class Libtorch
+{
+    /// Errors: one line with the loader's own words, which name the missing library or symbol version.
+    public static void Load(int threads)
+    {
+        // Before libtorch starts its workers. A spinning worker of theirs would steal the core on which ours is being measured.
+        Environment.SetEnvironmentVariable("OMP_NUM_THREADS", threads.ToString());
+        string library = Path.Combine(AppContext.BaseDirectory, "libLibTorchSharp.so");
+        try
+        {
+            NativeLibrary.Load(library);
+            torch.set_num_threads(threads);
+        }
+        catch (Exception e) when (e is DllNotFoundException or NotSupportedException or TypeInitializationException)
+        {
+            string reason = e.Message.ReplaceLineEndings(" ").Trim();
+            throw new IlgdException($"libtorch cannot be loaded: {reason} (on Debian 12: install g++, python3 and patchelf, then build again)", e);
+        }
+    }
+}

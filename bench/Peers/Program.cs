@@ -1,0 +1,86 @@
+using System.Text.Json;
+using IlgpuDiffusion;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Peers;
+using IlgpuDiffusion.Peers.Cases;
+using IlgpuDiffusion.Tensors;
+
+const string Usage = "usage: dotnet run -c Release --project bench/Peers -- [--filter NAME] [--threads N] [--json FILE] [--write-results] [--list]";
+
+string filter = "";
+string? json = null;
+int threads = Environment.ProcessorCount;
+bool writeResults = false, list = false;
+for (int i = 0; i < args.Length; i++)
+{
+    switch (args[i])
+    {
+        case "--filter" when i + 1 < args.Length:
+            filter = args[++i];
+            break;
+        case "--threads" when i + 1 < args.Length && int.TryParse(args[i + 1], out threads) && threads > 0:
+            i++;
+            break;
+        case "--json" when i + 1 < args.Length:
+            json = args[++i];
+            break;
+        case "--write-results":
+            writeResults = true;
+            break;
+        case "--list":
+            list = true;
+            break;
+        default:
+            Console.Error.WriteLine(Usage);
+            return 2;
+    }
+}
+
+PeerCase[] cases =
+[
+    .. new[] { MatMulCases.All, ConvCases.All, NormCases.All, AttentionCases.All, TrainingStepCases.All }
+        .SelectMany(c => c).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
+];
+if (cases.Length == 0)
+{
+    Console.Error.WriteLine($"no case is named like '{filter}': --list shows them");
+    return 2;
+}
+
+if (list)
+{
+    foreach (PeerCase c in cases)
+        Console.WriteLine($"{c.Name,-22} {c.Shape}");
+    return 0;
+}
+
+try
+{
+    Libtorch.Load(threads);
+    using Device device = Device.Open("cpu", threads);
+    Console.WriteLine($"{"case",-22} {"shape",-36} {"ours",12} {"libtorch",12} {"ratio",7} {"target",7}   us, medians of interleaved runs, {threads} threads");
+    List<PeerRow> rows = [];
+    foreach (PeerCase of in cases)
+    {
+        using Pair pair = of.Prepare(device);
+        (Timing ours, Timing peer) = Duel.Run(pair.Ours, pair.Peer);
+        PeerRow row = PeerRow.Of(of, ours, peer);
+        rows.Add(row);
+        Console.WriteLine($"{row.Name,-22} {row.Shape,-36} {row.OursUs,12:0.0} {row.PeerUs,12:0.0} {row.Ratio,7:0.00} {row.Target,7:0.00}");
+    }
+
+    if (json is not null)
+    {
+        JsonSerializerOptions options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
+        AtomicFile.Write(json, stream => JsonSerializer.Serialize(stream, rows, options));
+    }
+
+    if (writeResults)
+        ResultsSection.Write(rows, threads, filter);
+    return 0;
+}
+catch (IlgdException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}

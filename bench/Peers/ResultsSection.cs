@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+using IlgpuDiffusion.IO;
+
+namespace IlgpuDiffusion.Peers;
+
+/// The section of bench/Results.md between two marks: rewritten by each run with --write-results, everything around it stays.
+static class ResultsSection
+{
+    const string Begin = "<!-- peers: begin (written by bench/Peers --write-results) -->";
+    const string End = "<!-- peers: end -->";
+
+    public static void Write(IReadOnlyList<PeerRow> rows, int threads, string filter)
+    {
+        string root = Root(), path = Path.Combine(root, "bench", "Results.md");
+        string text = File.Exists(path) ? File.ReadAllText(path) : "# Results\n\n" + Begin + "\n" + End + "\n";
+        int begin = text.IndexOf(Begin, StringComparison.Ordinal), end = text.IndexOf(End, StringComparison.Ordinal);
+        if (begin < 0 || end < begin)
+            throw new IlgdException($"{path}: the marks \"{Begin}\" and \"{End}\" are not there, in this order: put them where the table should go");
+        string changed = string.Concat(text.AsSpan(0, begin + Begin.Length), "\n", Section(rows, threads, filter, root), text.AsSpan(end));
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(changed)));
+        Console.WriteLine($"wrote {path}");
+    }
+
+    static string Section(IReadOnlyList<PeerRow> rows, int threads, string filter, string root)
+    {
+        StringBuilder text = new();
+        string command = "dotnet run -c Release --project bench/Peers -- " + (filter.Length > 0 ? $"--filter {filter} " : "") + $"--threads {threads} --write-results";
+        text.Append("## CPU against libtorch\n\n");
+        text.Append($"- machine: {Cpu()}, {Environment.ProcessorCount} logical cores, {RuntimeInformation.OSDescription}, .NET {Environment.Version}\n");
+        text.Append($"- peer: TorchSharp {typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3)} (libtorch, its own defaults), both sides at {threads} threads\n");
+        text.Append($"- command: `{command}`\n");
+        text.Append($"- commit: {Git(root, "rev-parse --short HEAD")}{(Git(root, "status --porcelain -uno").Length > 0 ? " with changes" : "")}, {DateTime.UtcNow:yyyy-MM-dd}\n");
+        text.Append("- runs alternate; median of 11 samples ± half the distance between the quartiles; warm-up and compilation are not in them\n");
+        text.Append("- ratio = libtorch / ours: above 1 we are faster\n\n");
+        text.Append("| case | shape | ours, µs | libtorch, µs | ratio | target |\n|---|---|---:|---:|---:|---:|\n");
+        foreach (PeerRow r in rows)
+            text.Append($"| {r.Name} | {r.Shape} | {r.OursUs:0.0} ± {r.OursSpreadUs:0.0} | {r.PeerUs:0.0} ± {r.PeerSpreadUs:0.0} | {r.Ratio:0.00} | {r.Target:0.0} |\n");
+        return text.ToString();
+    }
+
+    // The folder that holds the solution, upwards from the current one: `dotnet run` starts the program where the user stands.
+    static string Root()
+    {
+        for (DirectoryInfo? folder = new(Directory.GetCurrentDirectory()); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "IlgpuDiffusion.sln")))
+                return folder.FullName;
+        }
+
+        throw new IlgdException("IlgpuDiffusion.sln is in no folder above the current one: run --write-results inside the repository");
+    }
+
+    static string Cpu()
+    {
+        const string info = "/proc/cpuinfo";
+        string? line = File.Exists(info) ? File.ReadLines(info).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return line is null ? RuntimeInformation.ProcessArchitecture.ToString() : line[(line.IndexOf(':') + 1)..].Trim();
+    }
+
+    static string Git(string root, string arguments)
+    {
+        using Process git = Process.Start(new ProcessStartInfo("git", arguments) { WorkingDirectory = root, RedirectStandardOutput = true })!;
+        string output = git.StandardOutput.ReadToEnd().Trim();
+        git.WaitForExit();
+        return output;
+    }
+}

@@ -1,0 +1,183 @@
+using System.Diagnostics;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Tests.Personalization;
+using RgbImage = IlgpuDiffusion.IO.RgbImage;
+
+namespace IlgpuDiffusion.Tests.Cli;
+
+/// Whatever is wrong: one clear line, exit code 1 (2 for wrong usage), nothing left behind.
+public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
+{
+    [Fact]
+    public void A_directory_without_a_model() => Fails("no model_index.json", "personalize", model.Photo, "--model", Folder("empty"));
+
+    [Fact]
+    public void A_directory_that_is_not_there() => Fails("no such folder", "generate", "--prompt", "a face", "--model", "/nowhere/model");
+
+    [Fact]
+    public void A_text_file_named_png()
+    {
+        string path = Path.Combine(model.Root, "text.png");
+        File.WriteAllText(path, "this is no picture\n");
+        Fails("text.png: not a picture", "personalize", path, "--model", model.Folder);
+    }
+
+    [Fact]
+    public void A_photo_of_one_pixel()
+    {
+        string path = Path.Combine(model.Root, "one.png");
+        ImageFile.SavePng(path, new RgbImage(1, 1));
+        Fails("1 x 1", "personalize", path, "--model", model.Folder);
+    }
+
+    [Fact]
+    public void A_prompt_of_ten_thousand_characters()
+    {
+        string prompt = string.Concat(Enumerable.Repeat("a face ", 1500))[..10_000];
+        Fails("tokens", "personalize", model.Photo, "--model", model.Folder, "--prompt", prompt);
+        Fails("tokens", "generate", "--model", model.Folder, "--prompt", prompt);
+    }
+
+    [Fact]
+    public void A_missing_adapter() =>
+        Fails("nowhere.safetensors: no such file", "generate", "--model", model.Folder, "--prompt", "a face", "--adapter", "nowhere.safetensors:0.5");
+
+    [Fact]
+    public void An_unknown_device() => Fails("unknown device 'tpu'", "personalize", model.Photo, "--model", model.Folder, "--device", "tpu");
+
+    [Fact]
+    public void A_folder_that_cannot_be_written()
+    {
+        Captured run = Captured.Ilgd("personalize", model.Photo, "--model", model.Folder, "--out", "/proc/nothing/here");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("/proc/nothing/here: cannot be written", run.OneLine());
+    }
+
+    [Fact]
+    public void An_out_folder_that_is_a_file()
+    {
+        Captured run = Captured.Ilgd("personalize", model.Photo, "--model", model.Folder, "--out", model.Photo);
+        Assert.Equal(1, run.Code);
+        Assert.Contains("is a file", run.OneLine());
+    }
+
+    [Fact]
+    public void A_full_disk()
+    {
+        string disk = Path.Combine(model.Root, "disk");
+        Directory.CreateDirectory(disk);
+        if (!OperatingSystem.IsLinux() || Shell("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk) != 0)
+            Assert.Skip("a small disk can be mounted by root on Linux only");
+        try
+        {
+            Captured run = Captured.Ilgd([.. Quick("personalize", model.Photo, "--model", model.Folder, "--out", Path.Combine(disk, "out"))]);
+            Assert.Equal(1, run.Code);
+            Assert.Contains("cannot be written", run.OneLine());
+            Assert.Empty(Directory.EnumerateFileSystemEntries(disk));
+        }
+        finally
+        {
+            Shell("umount", disk);
+        }
+    }
+
+    [Theory]
+    [InlineData("personalize")]
+    [InlineData("personalize", "photo.png", "--method", "magic")]
+    [InlineData("personalize", "photo.png", "--steps", "0")]
+    [InlineData("personalize", "photo.png", "--rank", "17")]
+    [InlineData("personalize", "photo.png", "--crop", "1,2")]
+    [InlineData("generate")]
+    [InlineData("generate", "--prompt", "x", "--scheduler", "magic")]
+    [InlineData("generate", "--prompt", "x", "--steps", "many")]
+    [InlineData("train")]
+    [InlineData("fly")]
+    [InlineData]
+    public void Wrong_usage_is_two_and_points_to_help(params string[] args)
+    {
+        Captured run = Captured.Ilgd(args);
+        Assert.Equal(2, run.Code);
+        Assert.Contains("--help", run.OneLine());
+    }
+
+    [Fact]
+    public void A_stack_trace_is_shown_on_request_only()
+    {
+        Captured run = Captured.Ilgd("personalize", "nowhere.png", "--model", model.Folder, "--out", model.NewPlace(), "--verbose");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("   at ", run.Error);
+    }
+
+    [Fact]
+    public void The_process_itself_ends_with_these_codes()
+    {
+        Assert.Equal(1, Process("personalize", "nowhere.png", "--model", model.Folder, "--out", model.NewPlace()));
+        Assert.Equal(2, Process("personalize"));
+        Assert.Equal(0, Process("devices", "--json"));
+    }
+
+    [Fact]
+    public void An_interrupted_process_ends_with_130_and_leaves_nothing()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("sends a signal by kill");
+        string place = model.NewPlace();
+        using Process process = Start("personalize", model.Photo, "--model", model.Folder, "--steps", "100000", "--sampling-steps", "2", "--out", place);
+        string partial = $"{place}.partial-{process.Id}";
+        for (int i = 0; i < 300 && !Directory.Exists(partial) && !process.HasExited; i++)
+            Thread.Sleep(100);
+        Thread.Sleep(500);
+        Assert.False(process.HasExited, "it ended by itself");
+        Shell("kill", "-INT", $"{process.Id}");
+        Assert.True(process.WaitForExit(60_000), "it did not end");
+        Assert.Equal(130, process.ExitCode);
+        Assert.False(Directory.Exists(place) || Directory.Exists(partial));
+    }
+
+    void Fails(string said, params string[] args)
+    {
+        string place = model.NewPlace();
+        string[] before = Directory.GetFileSystemEntries(model.Root);
+        Captured run = Captured.Ilgd([.. Quick(args), "--out", place]);
+        Assert.Equal(1, run.Code);
+        Assert.Contains(said, run.OneLine());
+        Assert.Equal(before, Directory.GetFileSystemEntries(model.Root));
+    }
+
+    static string[] Quick(params string[] args) =>
+        args[0] == "personalize" ? [.. args, "--steps", "1", "--sampling-steps", "1", "--threads", "1"] : [.. args, "--threads", "1"];
+
+    string Folder(string name) => Directory.CreateDirectory(Path.Combine(model.Root, name)).FullName;
+
+    static int Process(params string[] args)
+    {
+        using Process process = Start(args);
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    static Process Start(params string[] args)
+    {
+        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "ilgd.dll"));
+        foreach (string arg in args)
+            start.ArgumentList.Add(arg);
+        Process process = System.Diagnostics.Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return process;
+    }
+
+    static int Shell(string program, params string[] args)
+    {
+        using Process process = System.Diagnostics.Process.Start(new ProcessStartInfo(program, args) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text.Json;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Tensors.Rng;
+using IlgpuDiffusion.Tests.Personalization;
+
+namespace IlgpuDiffusion.Tests.Cli;
+
+public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
+{
+    [Theory]
+    [InlineData("personalize")]
+    [InlineData("generate")]
+    [InlineData("devices")]
+    [InlineData("train", "base")]
+    public void Every_verb_has_help_with_examples(params string[] verb)
+    {
+        Captured help = Captured.Ilgd([.. verb, "--help"]);
+        Assert.Equal(0, help.Code);
+        Assert.Contains($"Examples:\n  ilgd {string.Join(' ', verb)}", help.Output);
+        Assert.Empty(help.Error);
+    }
+
+    [Theory]
+    [InlineData("inspect")]
+    [InlineData("verify")]
+    [InlineData("make-world")]
+    public void Every_tool_has_help_with_examples(string verb) =>
+        Assert.Contains($"Examples:\n  weights-tools {verb}", Captured.WeightsTools(verb, "--help").Output);
+
+    [Fact]
+    public void Devices_lists_every_name_and_cpu_is_here()
+    {
+        Captured run = Captured.Ilgd("devices", "--json");
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        Assert.Equal(["cpu", "cpu-sim", "cuda", "opencl"], json.RootElement.EnumerateArray().Select(d => d.GetProperty("name").GetString()!));
+        Assert.True(json.RootElement[0].GetProperty("available").GetBoolean());
+    }
+
+    [Fact]
+    public void Personalize_with_json_prints_the_record_and_nothing_else()
+    {
+        string place = model.NewPlace();
+        Captured run = Captured.Ilgd(
+            "personalize", model.Photo, "--model", model.Folder, "--crop", "4,4,40", "--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1",
+            "--method", "lidb", "--rank", "2", "--seed", "9", "--threads", "1", "--json", "--out", place);
+        Assert.True(run.Code == 0, run.Error);
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        JsonElement settings = json.RootElement.GetProperty("settings");
+        Assert.Equal((9, 40), (settings.GetProperty("seed").GetInt32(), settings.GetProperty("crop").GetProperty("size").GetInt32()));
+        Assert.Equal(File.ReadAllText(Path.Combine(place, "run.json")), run.Output.TrimEnd('\n'));
+
+        Captured inspected = Captured.WeightsTools("inspect", Path.Combine(place, "adapter.safetensors"), "--json");
+        using JsonDocument inspection = JsonDocument.Parse(inspected.Output);
+        Assert.Equal("kohya", inspection.RootElement.GetProperty("dialect").GetString());
+        Assert.Equal(2, inspection.RootElement.GetProperty("modules")[0].GetProperty("rank").GetInt32());
+        Assert.Contains("LiDB", Captured.WeightsTools("inspect", Path.Combine(place, "lidb.safetensors")).Output);
+    }
+
+    [Fact]
+    public void Torchs_numbers_and_saved_latents_give_the_same_picture_again()
+    {
+        (string first, string second, string noise) = (model.NewPlace(), model.NewPlace(), Path.Combine(model.Root, "noise.safetensors"));
+        string[] common = ["generate", "--model", model.Folder, "--prompt", "a face", "--steps", "2", "--threads", "1"];
+        Captured run = Captured.Ilgd([.. common, "--rng", "torch", "--seed", "42", "--count", "2", "--save-latents", noise, "--out", first]);
+        Assert.True(run.Code == 0, run.Error);
+
+        using (SafetensorsReader file = new(noise))
+        {
+            Assert.Equal([2, 4, 8, 8], file.Shape("latents"));
+            float[] expected = new float[256];
+            new TorchGenerator(43).Randn(expected);
+            Assert.Equal(expected, file.ReadFloat32("latents")[256..]);
+        }
+
+        Assert.Equal(0, Captured.Ilgd([.. common, "--latents", noise, "--out", second]).Code);
+        Assert.Equal(File.ReadAllBytes(Path.Combine(first, "02-a-face.png")), File.ReadAllBytes(Path.Combine(second, "02-a-face.png")));
+    }
+
+    [Theory]
+    [InlineData("ddim")]
+    [InlineData("ddpm")]
+    [InlineData("dpm++")]
+    public void Every_scheduler_draws_at_any_size_that_fits(string scheduler)
+    {
+        string place = model.NewPlace();
+        Captured run = Captured.Ilgd(
+            "generate", "--model", model.Folder, "--prompt", "a face", "--steps", "3", "--scheduler", scheduler, "--width", "24", "--height", "8", "--threads", "1", "--out", place);
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Equal(24, ImageFile.Load(Path.Combine(place, "01-a-face.png")).Width);
+    }
+
+    [Fact]
+    public void Verify_accepts_a_model_folder_and_names_what_is_not_finite()
+    {
+        Captured good = Captured.WeightsTools("verify", model.Folder);
+        Assert.True(good.Code == 0, good.Error);
+        Assert.Contains("'sks' is one token", good.Output);
+        Assert.Equal(1, Captured.WeightsTools("verify", model.Folder, "--identifier", "zxqj").Code);
+        Assert.Contains("unet", Captured.WeightsTools("inspect", model.Folder).Output);
+
+        string path = Path.Combine(model.Root, "nan.safetensors");
+        SafetensorsWriter writer = new();
+        writer.Add("w", [2], new[] { 1, float.NaN });
+        writer.Write(path);
+        Captured bad = Captured.WeightsTools("verify", path);
+        Assert.Equal(1, bad.Code);
+        Assert.Contains("'w' has NaN at element 1", bad.OneLine());
+    }
+
+    [Fact]
+    public void Make_world_renders_people_that_no_training_sees()
+    {
+        string place = model.NewPlace();
+        Assert.Equal(0, Captured.WeightsTools("make-world", "--out", place, "--people", "2", "--size", "32", "--held-out").Code);
+        Assert.Equal(["1000000", "1000001"], Directory.GetDirectories(place).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal));
+        Assert.Equal(32, ImageFile.Load(Path.Combine(place, "1000001", "smiling.png")).Width);
+    }
+}
