@@ -1,5 +1,5 @@
-using IlgpuDiffusion.Tensors;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Autograd;
 

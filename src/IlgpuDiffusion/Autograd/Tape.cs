@@ -1,7 +1,7 @@
-using IlgpuDiffusion.Kernels.Common;
-using IlgpuDiffusion.Tensors;
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Tensors;
 using AddKernel = IlgpuDiffusion.Kernels.Elementwise.Add;
 using Device = IlgpuDiffusion.Tensors.Device;
 
