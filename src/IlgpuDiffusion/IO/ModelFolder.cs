@@ -149,7 +149,8 @@ public static class ModelFolder
                 if (known && !accepted!.Contains(type))
                     throw new IlgdException($"{path}: '{p.Name}' is a {type}; this program knows {string.Join(" and ", accepted!)}");
                 if (!known && !Beside.Contains(p.Name))
-                    throw new IlgdException($"{path}: component '{p.Name}' ({type}) is not one this program knows; Stable Diffusion 1 and 2 have none");
+                    throw new IlgdException(
+                        $"{path}: component '{p.Name}' ({type}) is not one this program knows; Stable Diffusion 1 and 2 have none");
                 parts.Add(p.Name);
             }
         }
@@ -187,8 +188,10 @@ public static class ModelFolder
                 + "(in diffusers: pipe.save_pretrained(folder, safe_serialization=True))");
         }
 
-        string? other = there.FirstOrDefault(f => f.StartsWith(stem + ".", StringComparison.Ordinal) && f.EndsWith(".safetensors", StringComparison.Ordinal));
-        throw new IlgdException($"{folder}: no {names[0]}{(other is null ? "" : $"; there is {other}, so ask for variant {other[(stem.Length + 1)..^".safetensors".Length]}")}");
+        string? other = there.FirstOrDefault(
+            f => f.StartsWith(stem + ".", StringComparison.Ordinal) && f.EndsWith(".safetensors", StringComparison.Ordinal));
+        string hint = other is null ? "" : $"; there is {other}, so ask for variant {other[(stem.Length + 1)..^".safetensors".Length]}";
+        throw new IlgdException($"{folder}: no {names[0]}{hint}");
     }
 
     static void LoadWeights(Weights weights, Device device, string owner, string path, Func<string, string?> dialect)
@@ -212,10 +215,13 @@ public static class ModelFolder
     {
         int context = model.UNet.Config.CrossAttentionDim, hidden = model.TextEncoder.Config.HiddenSize;
         if (context != hidden)
-            throw new IlgdException($"{folder}: the unet expects texts of {context} numbers a token (cross_attention_dim), the text_encoder gives {hidden} (hidden_size)");
+            throw new IlgdException(
+                $"{folder}: the unet expects texts of {context} numbers a token (cross_attention_dim), the text_encoder gives {hidden} (hidden_size)");
         if (model.Tokenizer.Size > model.TextEncoder.Config.VocabSize)
-            throw new IlgdException($"{folder}: the tokenizer has {model.Tokenizer.Size} tokens, the text_encoder knows {model.TextEncoder.Config.VocabSize} (vocab_size)");
+            throw new IlgdException(
+                $"{folder}: the tokenizer has {model.Tokenizer.Size} tokens, the text_encoder knows {model.TextEncoder.Config.VocabSize} (vocab_size)");
         if (model.HasVae && model.UNet.Config.InChannels != model.Vae.Config.LatentChannels)
-            throw new IlgdException($"{folder}: the unet takes {model.UNet.Config.InChannels} channels (in_channels), the vae makes {model.Vae.Config.LatentChannels} (latent_channels)");
+            throw new IlgdException(
+                $"{folder}: the unet takes {model.UNet.Config.InChannels} channels (in_channels), the vae makes {model.Vae.Config.LatentChannels} (latent_channels)");
     }
 }

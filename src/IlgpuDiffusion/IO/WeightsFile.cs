@@ -26,8 +26,8 @@ public static class WeightsFile
         List<string> missing = [.. weights.Parameters.Where(p => !matched.ContainsKey(p.Name)).Select(p => $"'{p.Name}'")];
         if (missing.Count + unexpected.Count + wrong.Count == 0)
             return matched;
-        string problems = string.Join("; ", new[] { Describe("missing", missing), Describe("unexpected", unexpected), Describe("of wrong shape", wrong) }.Where(p => p.Length > 0));
-        throw new IlgdException($"{file.Path}: does not fit the model its config.json describes: {problems}");
+        string[] problems = [Describe("missing", missing), Describe("unexpected", unexpected), Describe("of wrong shape", wrong)];
+        throw new IlgdException($"{file.Path}: does not fit the model its config.json describes: {string.Join("; ", problems.Where(p => p.Length > 0))}");
     }
 
     /// Fills parameters that have memory, one at a time.

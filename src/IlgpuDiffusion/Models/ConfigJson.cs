@@ -28,8 +28,9 @@ static class ConfigJson
             {
                 if (only.TryGetValue(p.Name, out string[]? accepted))
                     CheckAccepted(path, p, accepted);
-                else if (strict && !known.Contains(p.Name) && !p.Name.StartsWith('_') && p.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False))
-                    throw new IlgdException($"{path}: key '{p.Name}' with value {p.Value.GetRawText()} is not one this program knows; such a model would come out wrong");
+                else if (strict && !known.Contains(p.Name) && !p.Name.StartsWith('_') && AsksForSomething(p.Value))
+                    throw new IlgdException(
+                        $"{path}: key '{p.Name}' with value {p.Value.GetRawText()} is not one this program knows; such a model would come out wrong");
             }
 
             return json.RootElement.Deserialize<T>(Options)!;
@@ -59,6 +60,8 @@ static class ConfigJson
             throw new IlgdException($"{source}: key '{key}' is {value}; expected {expected}");
     }
 
+    static bool AsksForSomething(JsonElement value) => value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False);
+
     static void CheckAccepted(string path, JsonProperty p, string[] accepted)
     {
         foreach (string text in accepted)
@@ -68,7 +71,8 @@ static class ConfigJson
                 return;
         }
 
-        throw new IlgdException($"{path}: key '{p.Name}' is {p.Value.GetRawText()}, which is not implemented; it can be {string.Join(" or ", accepted)}");
+        throw new IlgdException(
+            $"{path}: key '{p.Name}' is {p.Value.GetRawText()}, which is not implemented; it can be {string.Join(" or ", accepted)}");
     }
 }
 

@@ -5,8 +5,8 @@ using IlgpuDiffusion.Tokenizer;
 namespace IlgpuDiffusion.Models;
 
 /// Everything of a latent diffusion model in diffusers' layout: owns the three networks.
-public sealed class DiffusionModel(UNet unet, AutoencoderKL? vae, ClipTextModel textEncoder, string tokenizerFolder, SchedulerConfig scheduler, Device device)
-    : IDisposable
+public sealed class DiffusionModel(
+    UNet unet, AutoencoderKL? vae, ClipTextModel textEncoder, string tokenizerFolder, SchedulerConfig scheduler, Device device) : IDisposable
 {
     public UNet UNet { get; } = unet;
 

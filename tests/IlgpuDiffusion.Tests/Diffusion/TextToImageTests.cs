@@ -33,7 +33,11 @@ public class TextToImageTests(Devices devices) : DeviceTest(devices)
                 Assert.Equal(file.Longs(name, "timesteps"), scheduler.Timesteps.Select(t => (long)t));
             float[] expected = file.Has(name, "latents") ? file.Floats(name, "latents") : [];
             for (int i = 0; i < expected.Length; i += latents.Length)
-                Tol.Close(steps.ToArray().AsSpan(i, latents.Length), expected.AsSpan(i, latents.Length), LatentTolerance, $"{folder} {name}.latents[{i / latents.Length}]");
+            {
+                ReadOnlySpan<float> actual = steps.ToArray().AsSpan(i, latents.Length);
+                Tol.Close(actual, expected.AsSpan(i, latents.Length), LatentTolerance, $"{folder} {name}.latents[{i / latents.Length}]");
+            }
+
             if (!file.Has(name, "image"))
                 continue;
             float[] image = pipeline.Decode(latents, request.Height, request.Width);

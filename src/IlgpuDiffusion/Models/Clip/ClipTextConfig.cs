@@ -56,7 +56,8 @@ public sealed record ClipTextConfig
         ConfigJson.Require(NumHiddenLayers is >= 1 and <= 256, source, "num_hidden_layers", NumHiddenLayers, "1 to 256");
         ConfigJson.Require(MaxPositionEmbeddings is >= 1 and <= 1 << 14, source, "max_position_embeddings", MaxPositionEmbeddings, "1 to 16384");
         ConfigJson.Require(
-            NumAttentionHeads >= 1 && HiddenSize % NumAttentionHeads == 0, source, "num_attention_heads", NumAttentionHeads, $"a divisor of hidden_size {HiddenSize}");
+            NumAttentionHeads >= 1 && HiddenSize % NumAttentionHeads == 0,
+            source, "num_attention_heads", NumAttentionHeads, $"a divisor of hidden_size {HiddenSize}");
         ConfigJson.Require(LayerNormEps > 0, source, "layer_norm_eps", LayerNormEps, "above 0");
     }
 }

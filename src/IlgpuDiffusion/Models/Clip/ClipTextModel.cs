@@ -37,7 +37,8 @@ public sealed class ClipTextModel : IDisposable
     {
         int tokens = ids.Length / batch;
         if (tokens * batch != ids.Length || tokens > Config.MaxPositionEmbeddings)
-            throw new IlgdException($"text encoder: {ids.Length} ids for {batch} prompts; each has 1 to {Config.MaxPositionEmbeddings} (max_position_embeddings)");
+            throw new IlgdException(
+                $"text encoder: {ids.Length} ids for {batch} prompts; each has 1 to {Config.MaxPositionEmbeddings} (max_position_embeddings)");
         if (clipSkip < 0 || clipSkip >= layers.Length)
             throw new IlgdException($"text encoder: clip skip {clipSkip} is outside 0 to {layers.Length - 1}");
         Tensor x = embeddings.Traced(Ops.AddRows.Forward(tape, Tokens.Forward(tape, ids, [batch, tokens]), positions));

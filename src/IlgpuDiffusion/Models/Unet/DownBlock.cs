@@ -15,7 +15,8 @@ sealed class DownBlock
     {
         int channels = config.BlockOutChannels[level], before = config.BlockOutChannels[Math.Max(level - 1, 0)];
         bool attention = config.DownBlockTypes[level] == "CrossAttnDownBlock2D";
-        attentions = [.. Enumerable.Range(0, attention ? config.LayersPerBlock : 0).Select(i => new Transformer2D(w.Scope("attentions").Scope(i), config, level))];
+        int attentionCount = attention ? config.LayersPerBlock : 0;
+        attentions = [.. Enumerable.Range(0, attentionCount).Select(i => new Transformer2D(w.Scope("attentions").Scope(i), config, level))];
         resnets =
         [
             .. Enumerable.Range(0, config.LayersPerBlock).Select(i => new ResnetBlock2D(

@@ -94,12 +94,17 @@ public sealed record UNetConfig
         CheckTypes(source, "up_block_types", UpBlockTypes, "UpBlock2D", "CrossAttnUpBlock2D");
         ConfigJson.Require(NormNumGroups >= 1, source, "norm_num_groups", NormNumGroups, "1 or more");
         ConfigJson.Require(
-            AttentionHeadDim.Length == 1 || AttentionHeadDim.Length == Levels, source, "attention_head_dim", AttentionHeadDim.Length + " numbers", $"1, or {Levels} as block_out_channels");
+            AttentionHeadDim.Length == 1 || AttentionHeadDim.Length == Levels,
+            source, "attention_head_dim", AttentionHeadDim.Length + " numbers", $"1, or {Levels} as block_out_channels");
         for (int i = 0; i < Levels; i++)
         {
             int c = BlockOutChannels[i];
-            ConfigJson.Require(c is >= 1 and <= 1 << 14 && c % NormNumGroups == 0, source, "block_out_channels", c, $"a multiple of norm_num_groups {NormNumGroups}, at most 16384");
-            ConfigJson.Require(Heads(i) >= 1 && c % Heads(i) == 0, source, "attention_head_dim", Heads(i), $"a divisor of block_out_channels {c} (it is the number of heads)");
+            ConfigJson.Require(
+                c is >= 1 and <= 1 << 14 && c % NormNumGroups == 0, source, "block_out_channels", c,
+                $"a multiple of norm_num_groups {NormNumGroups}, at most 16384");
+            ConfigJson.Require(
+                Heads(i) >= 1 && c % Heads(i) == 0, source, "attention_head_dim", Heads(i),
+                $"a divisor of block_out_channels {c} (it is the number of heads)");
         }
 
         ConfigJson.Require(InChannels is >= 1 and <= 1024, source, "in_channels", InChannels, "1 to 1024");

@@ -65,7 +65,12 @@ public sealed record VaeConfig
         ConfigJson.Require(BlockOutChannels.Length is >= 1 and <= 8, source, "block_out_channels", BlockOutChannels.Length + " levels", "1 to 8");
         ConfigJson.Require(NormNumGroups >= 1, source, "norm_num_groups", NormNumGroups, "1 or more");
         foreach (int c in BlockOutChannels)
-            ConfigJson.Require(c is >= 1 and <= 1 << 14 && c % NormNumGroups == 0, source, "block_out_channels", c, $"a multiple of norm_num_groups {NormNumGroups}, at most 16384");
+        {
+            ConfigJson.Require(
+                c is >= 1 and <= 1 << 14 && c % NormNumGroups == 0, source, "block_out_channels", c,
+                $"a multiple of norm_num_groups {NormNumGroups}, at most 16384");
+        }
+
         ConfigJson.Require(InChannels is >= 1 and <= 1024, source, "in_channels", InChannels, "1 to 1024");
         ConfigJson.Require(OutChannels is >= 1 and <= 1024, source, "out_channels", OutChannels, "1 to 1024");
         ConfigJson.Require(LatentChannels is >= 1 and <= 1024, source, "latent_channels", LatentChannels, "1 to 1024");
