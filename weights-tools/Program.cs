@@ -1,1 +1,1 @@
-return 0;
+return IlgpuDiffusion.WeightsTools.Tools.Run(args, Console.Out, Console.Error);

@@ -1,1 +1,1 @@
-return 0;
+return IlgpuDiffusion.Cli.Ilgd.Run(args, Console.Out, Console.Error);

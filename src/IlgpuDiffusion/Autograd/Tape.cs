@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
 using ILGPU;
@@ -10,9 +9,10 @@ namespace IlgpuDiffusion.Autograd;
 
 /// Records what was computed from what, and runs it backwards. One tape serves one step: forward, backward, then the arena is reset.
 /// Gradient policy: activations' gradients are written (=) by each op and summed here where a tensor has several consumers;
-/// parameters' gradients accumulate (+=).
-public sealed class Tape(Arena arena, bool recording = true)
+/// parameters' gradients accumulate (+=). Those that have no buffer yet get one from `gradients`, by default the tape's own arena.
+public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = null)
 {
+    readonly Arena gradients = gradients ?? arena;
     readonly List<(Tensor Output, Action<Tensor> Backward)> entries = [];
 
     public Arena Arena { get; } = arena;
@@ -44,11 +44,14 @@ public sealed class Tape(Arena arena, bool recording = true)
     }
 
     /// Indices (token ids, rows) on the device, for this step.
-    public ArrayView<int> Ints(ReadOnlySpan<int> values)
+    public unsafe ArrayView<int> Ints(ReadOnlySpan<int> values)
     {
         ArrayView<int> view = Arena.Take<int>(values.Length);
-        if (values.Length > 0)
-            view.CopyFromCPU(ref MemoryMarshal.GetReference(values), values.Length);
+        if (values.Length == 0)
+            return view;
+        // Pinned: see Tensor.CopyFrom.
+        fixed (int* pinned = values)
+            view.CopyFromCPU(ref *pinned, values.Length);
         return view;
     }
 
@@ -100,11 +103,12 @@ public sealed class Tape(Arena arena, bool recording = true)
     {
         if (w.Grad is null)
         {
-            w.Grad = Zeros(w.Shape);
+            w.Grad = gradients.New(w.Shape);
+            w.Grad.View.MemSetToZero();
         }
         else if (!w.OwnsGrad)
         {
-            Tensor copy = New(w.Shape);
+            Tensor copy = gradients.New(w.Shape);
             w.Grad.View.CopyTo(copy.View);
             w.Grad = copy;
         }

@@ -141,12 +141,18 @@ sealed class SafetensorsHeader
         foreach (SafetensorsEntry e in InDataOrder)
         {
             if (e.Begin != expected)
-                throw Fail($"tensor {Quote(e.Name)} begins at byte {e.Begin} of the data, expected {expected}: {(e.Begin < expected ? "overlap" : "hole")}");
+            {
+                string fault = e.Begin < expected ? "overlap" : "hole";
+                throw Fail($"tensor {Quote(e.Name)} begins at byte {e.Begin} of the data, expected {expected}: {fault}");
+            }
+
             expected = e.End;
         }
 
-        if (expected != dataLength)
-            throw Fail($"the tensors cover {expected} bytes of data, the file holds {dataLength}: {(expected > dataLength ? "cut short" : "bytes left over")}");
+        if (expected > dataLength)
+            throw Fail($"the file is cut short: the tensors need {expected} bytes of data, it holds {dataLength}");
+        if (expected < dataLength)
+            throw Fail($"bytes are left over: the tensors cover {expected} bytes of data, the file holds {dataLength}");
     }
 
     /// Steps to the next property and onto its value; false at the object's end.

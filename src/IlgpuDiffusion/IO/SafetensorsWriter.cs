@@ -100,7 +100,7 @@ public sealed class SafetensorsWriter
             json.WriteByte((byte)' ');
         byte[] header = json.ToArray();
         if (header.Length - 8 > SafetensorsHeader.MaxLength)
-            throw new IlgdException($"a safetensors header of {header.Length - 8} bytes is longer than the {SafetensorsHeader.MaxLength} that readers accept");
+            throw new IlgdException($"a safetensors header of {header.Length - 8} bytes: readers accept {SafetensorsHeader.MaxLength}");
         BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)header.Length - 8);
         return header;
     }

@@ -127,7 +127,11 @@ public abstract class TensorSource : IDisposable
     void ReadUInt64(string name, ReadOnlySpan<ulong> source, Span<long> destination)
     {
         for (int i = 0; i < source.Length; i++)
-            destination[i] = source[i] <= long.MaxValue ? (long)source[i] : throw new IlgdException($"{Path}: tensor \"{name}\": {source[i]} at {i} does not fit into I64");
+        {
+            destination[i] = source[i] <= long.MaxValue
+                ? (long)source[i]
+                : throw new IlgdException($"{Path}: tensor \"{name}\": {source[i]} at {i} does not fit into I64");
+        }
     }
 
     void CheckLength(string name, long expected, long given, string unit)

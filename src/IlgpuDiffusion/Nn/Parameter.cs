@@ -54,6 +54,9 @@ public sealed class Parameter
 
     public int FanIn { get; }
 
+    /// Where it starts in <see cref="Weights.Values"/>, and in every array laid out like it.
+    public int Offset { get; internal set; }
+
     public Tensor Value
     {
         get => value ?? throw new InvalidOperationException($"{Name} has no memory yet: call Weights.Allocate first");

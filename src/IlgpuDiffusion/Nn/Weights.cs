@@ -1,4 +1,6 @@
 using IlgpuDiffusion.Tensors;
+using ILGPU.Runtime;
+using Device = IlgpuDiffusion.Tensors.Device;
 
 namespace IlgpuDiffusion.Nn;
 
@@ -10,6 +12,9 @@ public sealed class Weights : IDisposable
     readonly Dictionary<string, Parameter> byName = [];
     readonly Dictionary<string, Linear> linears = [];
     DeviceBuffer? buffer;
+    DeviceBuffer? gradBuffer;
+    Tensor? values;
+    Tensor? grads;
 
     /// The scope whose keys have no prefix.
     public WeightScope Root => new(this, "");
@@ -20,31 +25,81 @@ public sealed class Weights : IDisposable
     /// All linear layers by key: what adapters attach to.
     public IReadOnlyDictionary<string, Linear> Linears => linears;
 
+    /// Called with the published name and the output of every module as it runs, to compare with another implementation or to find the first
+    /// that is not finite. A fused activation is named after the module: `conv_norm_out+silu`.
+    public Action<string, Tensor>? Trace { get; set; }
+
     public long Count => parameters.Sum(p => p.Shape.Count);
 
     public Parameter this[string name] => byName.TryGetValue(name, out Parameter? p) ? p : throw new IlgdException($"this model has no parameter '{name}'");
 
     public bool Contains(string name) => byName.ContainsKey(name);
 
-    /// Gives every declared parameter its memory. The elements are not set: load or initialise them.
+    /// All parameters as one array, in order of declaration: what optimisers and averages run over. Each parameter starts at a multiple of
+    /// 64 bytes; the gaps are zero and stay zero.
+    public Tensor Values => values ?? throw new InvalidOperationException("these weights have no memory yet: call Allocate first");
+
+    /// All gradients as one array with the same gaps; there while gradients are wanted.
+    public Tensor Grads => grads ?? throw new InvalidOperationException("these weights are frozen: call RequireGrad(true) first");
+
+    /// Gives every declared parameter its memory, zero at first: load or initialise it.
     public void Allocate(Device device, string owner)
     {
         if (buffer is not null)
             throw new InvalidOperationException($"{owner}: parameters have memory already");
-        buffer = device.Allocate(Count * sizeof(float), owner);
+        long total = parameters.Sum(p => Padded(p.Shape.Count));
+        buffer = device.Allocate(total * sizeof(float), owner);
+        values = new Tensor(buffer.View<float>(0, total), [(int)total]);
+        if (total > 0)
+            values.View.MemSetToZero();
         long at = 0;
         foreach (Parameter p in parameters)
         {
-            p.Value = new Tensor(buffer.View<float>(at, p.Shape.Count), p.Shape);
-            at += p.Shape.Count * sizeof(float);
+            p.Value = new Tensor(buffer.View<float>(at * sizeof(float), p.Shape.Count), p.Shape);
+            p.Offset = (int)at;
+            at += Padded(p.Shape.Count);
         }
+
+        Device = device;
+        Owner = owner;
     }
 
-    /// Turns gradients on or off for all parameters: a frozen one costs no gradient, no state and no saved activation.
+    public string Owner { get; private set; } = "";
+
+    public Device? Device { get; private set; }
+
+    /// Turns gradients on or off for all parameters: frozen ones cost no gradient, no state and no saved activation.
     public void RequireGrad(bool wanted)
     {
+        if (wanted == (grads is not null))
+            return;
+        gradBuffer?.Dispose();
+        gradBuffer = wanted ? Device!.Allocate(Values.Count * sizeof(float), $"{Owner} gradients") : null;
+        grads = wanted ? new Tensor(gradBuffer!.View<float>(0, Values.Count), Values.Shape) : null;
+        long at = 0;
         foreach (Parameter p in parameters)
+        {
             p.Value.RequiresGrad = wanted;
+            p.Value.Grad = wanted ? new Tensor(gradBuffer!.View<float>(at * sizeof(float), p.Shape.Count), p.Shape) : null;
+            p.Value.OwnsGrad = wanted;
+            at += Padded(p.Shape.Count);
+        }
+
+        if (wanted)
+            ZeroGrad();
+    }
+
+    /// Sets all gradients to zero: they accumulate over backward passes until then.
+    public void ZeroGrad()
+    {
+        if (Grads.Count > 0)
+            Grads.View.MemSetToZero();
+    }
+
+    static long Padded(long count)
+    {
+        const int floats = DeviceBuffer.Alignment / sizeof(float);
+        return (count + floats - 1) / floats * floats;
     }
 
     internal Parameter Declare(Parameter p)
@@ -57,7 +112,11 @@ public sealed class Weights : IDisposable
 
     internal void Declare(string name, Linear linear) => linears.Add(name, linear);
 
-    public void Dispose() => buffer?.Dispose();
+    public void Dispose()
+    {
+        gradBuffer?.Dispose();
+        buffer?.Dispose();
+    }
 }
 
 /// A prefix of published keys, as `candle`'s VarBuilder path: `w.Scope("attn1").Scope("to_q").Get("weight", [c, c])`.
@@ -77,6 +136,13 @@ public readonly struct WeightScope(Weights weights, string prefix)
     }
 
     internal void Declare(Linear linear) => weights.Declare(Prefix, linear);
+
+    /// Shows a module's output to <see cref="Weights.Trace"/> and returns it.
+    internal Tensor Traced(Tensor y, string suffix = "")
+    {
+        weights.Trace?.Invoke(Prefix + suffix, y);
+        return y;
+    }
 
     string Key(string name) => Prefix.Length == 0 ? name : $"{Prefix}.{name}";
 }

@@ -42,12 +42,15 @@ public sealed class Tensor
         ? new Tensor(View, shape, arena)
         : throw new ArgumentException($"{Shape} has {Count} elements, {shape} has {shape.Count}");
 
-    public void CopyFrom(ReadOnlySpan<float> values)
+    // ILGPU takes the address of the host memory and lets go of it, so that the garbage collector must be kept from moving it during a copy.
+    public unsafe void CopyFrom(ReadOnlySpan<float> values)
     {
         if (values.Length != Count)
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
-        if (Count > 0)
-            View.CopyFromCPU(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(values), Count);
+        if (Count == 0)
+            return;
+        fixed (float* pinned = values)
+            View.CopyFromCPU(ref *pinned, Count);
     }
 
     /// Copies the elements to the host, after everything launched so far has run.
@@ -58,12 +61,14 @@ public sealed class Tensor
         return values;
     }
 
-    public void CopyTo(Span<float> values)
+    public unsafe void CopyTo(Span<float> values)
     {
         if (values.Length != Count)
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
-        if (Count > 0)
-            View.CopyToCPU(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(values), Count);
+        if (Count == 0)
+            return;
+        fixed (float* pinned = values)
+            View.CopyToCPU(ref *pinned, Count);
     }
 
     /// The only element of a scalar.

@@ -12,7 +12,7 @@ public sealed class FixtureFile : IDisposable
     public FixtureFile(string path)
     {
         reader = new(path);
-        cases = JsonDocument.Parse(reader.Metadata["cases"]);
+        cases = JsonDocument.Parse(PythonJson.Strict(reader.Metadata["cases"]));
         Cases = [.. cases.RootElement.EnumerateObject().Select(c => c.Name)];
     }
 

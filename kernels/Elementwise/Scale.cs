@@ -1,0 +1,39 @@
+using System.Numerics.Tensors;
+using IlgpuDiffusion.Kernels.Common;
+using ILGPU;
+
+namespace IlgpuDiffusion.Kernels.Elementwise;
+
+/// Scale:  y = s·x, s a number.   Backward:  dx = s·dy, the same kernel.
+public static class Scale
+{
+    // ---- reference ---------------------------------------------------------------------------------
+    public static class Reference
+    {
+        public static void Forward(ReadOnlySpan<float> x, float s, Span<float> y)   // (N)
+        {
+            for (int i = 0; i < y.Length; i++)
+                y[i] = s * x[i];
+        }
+    }
+
+    // ---- kernels -----------------------------------------------------------------------------------
+    static void ForwardKernel(Index1D i, ArrayView<float> x, float s, ArrayView<float> y) => y[i] = s * x[i];
+
+    // ---- launchers ---------------------------------------------------------------------------------
+    public static unsafe void Forward(KernelContext k, ArrayView<float> x, float s, ArrayView<float> y)
+    {
+        if (k.Cpu is not { } cpu)
+        {
+            k.Launch(ForwardKernel, y.Length, x, s, y);
+            return;
+        }
+
+        float* px = x.Pointer(), py = y.Pointer();
+        cpu.Range(y.Length, Grain.Elements, (begin, end) =>
+        {
+            int n = (int)(end - begin);
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(px + begin, n), s, new Span<float>(py + begin, n));
+        });
+    }
+}

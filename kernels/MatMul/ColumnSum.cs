@@ -1,0 +1,110 @@
+using System.Numerics;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.MatMul.Cpu;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace IlgpuDiffusion.Kernels.MatMul;
+
+/// out[n] += Σ_m x[m,n]:  the gradient of a bias. The order of the sums depends on the shape alone.
+public static unsafe class ColumnSum
+{
+    // ---- reference ---------------------------------------------------------------------------------
+    public static class Reference
+    {
+        public static void Accumulate(ReadOnlySpan<float> x, Span<float> sum, int rows, int columns)
+        {
+            for (int n = 0; n < columns; n++)
+            {
+                double total = sum[n];
+                for (int m = 0; m < rows; m++)
+                    total += x[m * columns + n];
+                sum[n] = (float)total;
+            }
+        }
+    }
+
+    // ---- kernels -----------------------------------------------------------------------------------
+    // V1: one thread a column; neighbouring threads read neighbouring floats. Blocks of rows are summed apart, which keeps
+    // rounding at the level of a block and not of all rows.
+    const int BlockRows = 256;
+
+    internal static void AccumulateV1Kernel(Index1D n, ArrayView<float> x, ArrayView<float> sum, int rows, int columns)
+    {
+        float total = 0;
+        for (int first = 0; first < rows; first += BlockRows)
+        {
+            float block = 0;
+            int end = IntrinsicMath.Min(first + BlockRows, rows);
+            for (int m = first; m < end; m++)
+                block += x[(long)m * columns + n];
+            total += block;
+        }
+
+        sum[n] += total;
+    }
+
+    // ---- launchers ---------------------------------------------------------------------------------
+
+    /// x: (rows, columns)   sum: (columns), added to.
+    public static void Accumulate(KernelContext k, ArrayView<float> x, ArrayView<float> sum, int rows, int columns)
+    {
+        if (x.Length < (long)rows * columns || sum.Length < columns)
+            throw new ArgumentException($"ColumnSum: ({rows}, {columns}) needs more than x's {x.Length} and sum's {sum.Length} floats");
+        if (k.Cpu is { } cpu)
+            AccumulateCpu(cpu, x.Pointer(), sum.Pointer(), rows, columns);
+        else
+            k.Launch(AccumulateV1Kernel, columns, x, sum, rows, columns);
+    }
+
+    // ---- cpu ---------------------------------------------------------------------------------------
+
+    static void AccumulateCpu(CpuPool pool, float* x, float* sum, int rows, int columns)
+    {
+        if (rows == 0 || columns == 0)
+            return;
+        int blocks = GemmPlan.CeilDiv(rows, BlockRows);
+        if (blocks == 1)
+        {
+            AddRows(x, rows, columns, sum);
+            return;
+        }
+
+        float* partial = Scratch.OfThread.Get(Scratch.Slot.Partial, (long)blocks * columns);
+        pool.For(blocks, block =>
+        {
+            float* to = partial + (long)block * columns;
+            new Span<float>(to, columns).Clear();
+            int first = block * BlockRows;
+            AddRows(x + (long)first * columns, Math.Min(BlockRows, rows - first), columns, to);
+        });
+        AddRows(partial, blocks, columns, sum);
+    }
+
+    static void AddRows(float* x, int rows, int columns, float* sum)
+    {
+        int n = 0;
+        int lanes = Vector<float>.Count;
+        for (; n + 2 * lanes <= columns; n += 2 * lanes)
+        {
+            Vector<float> low = Vector<float>.Zero, high = Vector<float>.Zero;
+            float* at = x + n;
+            for (int m = 0; m < rows; m++, at += columns)
+            {
+                low += Vector.Load(at);
+                high += Vector.Load(at + lanes);
+            }
+
+            (low + Vector.Load(sum + n)).Store(sum + n);
+            (high + Vector.Load(sum + n + lanes)).Store(sum + n + lanes);
+        }
+
+        for (; n < columns; n++)
+        {
+            float total = 0;
+            for (int m = 0; m < rows; m++)
+                total += x[(long)m * columns + n];
+            sum[n] += total;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using IlgpuDiffusion.Kernels.Common;
+
+namespace IlgpuDiffusion.Kernels.MatMul.Cpu;
+
+/// The matrix product of the `cpu` device: C = (accumulate ? C : 0) + A·B + bias. A task owns a tile of C (and a range of k when the sum is split),
+/// packs its own blocks of A and B into its thread's scratch, and sweeps the micro-kernel over them: one hand-over a product, no barrier inside.
+/// Packing B again in every task costs a few per cent and saves the synchronisation that small products cannot afford.
+static unsafe class Gemm
+{
+    const int MaxDepth = 256;
+
+    public static void Run<TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, bool accumulate, CpuIsa isa)
+        where TA : struct, IPanelSource
+        where TB : struct, IPanelSource
+        where TC : struct, IRowTarget
+    {
+        if (s.Batch == 0 || s.M == 0 || s.N == 0)
+            return;
+        switch (isa)
+        {
+            case CpuIsa.Avx512:
+                Run<Avx512Kernel, TA, TB, TC>(pool, s, a, b, c, bias, accumulate);
+                break;
+            case CpuIsa.Avx2:
+                Run<Avx2Kernel, TA, TB, TC>(pool, s, a, b, c, bias, accumulate);
+                break;
+            default:
+                Run<Vector128Kernel, TA, TB, TC>(pool, s, a, b, c, bias, accumulate);
+                break;
+        }
+    }
+
+    static void Run<TKernel, TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, bool accumulate)
+        where TKernel : struct, IMicroKernel
+        where TA : struct, IPanelSource
+        where TB : struct, IPanelSource
+        where TC : struct, IRowTarget
+    {
+        GemmPlan plan = GemmPlan.For(s, TKernel.Rows, TKernel.Columns);
+        if (plan.Splits == 1)
+        {
+            ForTasks(pool, plan, task => Tile<TKernel, TA, TB, TC>(plan, task, s, 0, s.K, a, b, c, bias, accumulate));
+            return;
+        }
+
+        long partialLength = (long)s.Batch * s.M * s.N;
+        float* partial = Scratch.OfThread.Get(Scratch.Slot.Partial, partialLength * plan.Splits);
+        ForTasks(pool, plan, task =>
+        {
+            int split = task % plan.Splits;
+            int begin = split * plan.SplitK;
+            MatrixRows rows = new(partial + split * partialLength, s.N, (long)s.M * s.N);
+            Tile<TKernel, TA, TB, MatrixRows>(plan, task / plan.Splits, s, begin, Math.Min(begin + plan.SplitK, s.K), a, b, rows, null, false);
+        });
+        pool.Range((long)s.Batch * s.M, Math.Max(1, 16384 / s.N), (begin, end) =>
+        {
+            for (long row = begin; row < end; row++)
+                AddPartials(c.Row((int)(row / s.M), (int)(row % s.M)), partial + row * s.N, partialLength, plan.Splits, s.N, bias, accumulate);
+        });
+    }
+
+    static void ForTasks(CpuPool pool, GemmPlan plan, Action<int> task)
+    {
+        if (plan.Grain == 1)
+        {
+            pool.For(plan.Tasks, task);
+            return;
+        }
+
+        pool.For(GemmPlan.CeilDiv(plan.Tasks, plan.Grain), item =>
+        {
+            for (int i = item * plan.Grain; i < Math.Min((item + 1) * plan.Grain, plan.Tasks); i++)
+                task(i);
+        });
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Tile<TKernel, TA, TB, TC>(
+        GemmPlan plan, int task, GemmShape s, int kBegin, int kEnd, TA a, TB b, TC c, float* bias, bool accumulate)
+        where TKernel : struct, IMicroKernel
+        where TA : struct, IPanelSource
+        where TB : struct, IPanelSource
+        where TC : struct, IRowTarget
+    {
+        int n0 = task % plan.TilesN * plan.TileN;
+        int m0 = task / plan.TilesN % plan.TilesM * plan.TileM;
+        int batch = task / (plan.TilesN * plan.TilesM);
+        int rows = Math.Min(plan.TileM, s.M - m0);
+        int columns = Math.Min(plan.TileN, s.N - n0);
+
+        // Blocks of equal depth, so that no sliver remains; K = 0 still has one (empty) block that writes the bias or zeros.
+        int blocks = Math.Max(1, GemmPlan.CeilDiv(kEnd - kBegin, MaxDepth));
+        int blockDepth = GemmPlan.RoundUp(GemmPlan.CeilDiv(kEnd - kBegin, blocks), 4);
+        int panelBLength = Panels.PanelB<TKernel>(blockDepth);
+        Scratch scratch = Scratch.OfThread;
+        float* packedA = scratch.Get(Scratch.Slot.A, Panels.LayoutA<TKernel, TA>(rows, blockDepth).Length);
+        float* packedB = scratch.Get(Scratch.Slot.B, (long)GemmPlan.CeilDiv(columns, TKernel.Columns) * panelBLength);
+        float* line = scratch.Get(Scratch.Slot.Line, Math.Max(columns, TKernel.Columns * blockDepth));
+        float* edge = stackalloc float[TKernel.Rows * TKernel.Columns];
+
+        for (int block = 0; block < blocks; block++)
+        {
+            int k0 = Math.Min(kBegin + block * blockDepth, kEnd);
+            int depth = Math.Min(blockDepth, kEnd - k0);
+            Panels.Layout layout = Panels.LayoutA<TKernel, TA>(rows, depth);
+            panelBLength = Panels.PanelB<TKernel>(depth);
+            Panels.PackA<TKernel, TA>(a, batch, m0, rows, k0, depth, packedA);
+            Panels.PackB<TKernel, TB>(b, batch, n0, columns, k0, depth, packedB, line);
+            bool add = accumulate || block > 0;
+            float* blockBias = block == 0 ? bias : null;
+
+            // A's panel stays in the first-level cache while B's panels stream past it from the second.
+            for (int m = 0; m < rows; m += TKernel.Rows)
+            {
+                int height = Math.Min(TKernel.Rows, rows - m);
+                float* panelA = packedA + (long)(m / TKernel.Rows) * layout.Panel;
+                for (int n = 0; n < columns; n += TKernel.Columns)
+                {
+                    int width = Math.Min(TKernel.Columns, columns - n);
+                    float* panelB = packedB + (long)(n / TKernel.Columns) * panelBLength;
+                    float* tileBias = blockBias is null ? null : blockBias + n0 + n;
+                    if (TC.Strided && height % TKernel.RowStep == 0 && width % TKernel.ColumnStep == 0)
+                    {
+                        float* to = c.Row(batch, m0 + m) + n0 + n;
+                        TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, to, c.Row(batch, 1) - c.Row(batch, 0), tileBias, add);
+                        continue;
+                    }
+
+                    TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, edge, TKernel.Columns, null, false);
+                    for (int r = 0; r < height; r++)
+                        AddRow(c.Row(batch, m0 + m + r) + n0 + n, edge + r * TKernel.Columns, width, tileBias, add);
+                }
+            }
+        }
+    }
+
+    static void AddRow(float* c, float* sums, int width, float* bias, bool accumulate)
+    {
+        int n = 0;
+        for (; n + Vector<float>.Count <= width; n += Vector<float>.Count)
+        {
+            Vector<float> v = Vector.Load(sums + n);
+            if (bias is not null)
+                v += Vector.Load(bias + n);
+            if (accumulate)
+                v += Vector.Load(c + n);
+            v.Store(c + n);
+        }
+
+        for (; n < width; n++)
+            c[n] = sums[n] + (bias is null ? 0 : bias[n]) + (accumulate ? c[n] : 0);
+    }
+
+    static void AddPartials(float* c, float* partial, long partialLength, int splits, int width, float* bias, bool accumulate)
+    {
+        for (int split = 1; split < splits; split++)
+            AddRow(partial, partial + split * partialLength, width, null, true);
+        AddRow(c, partial, width, bias, accumulate);
+    }
+}

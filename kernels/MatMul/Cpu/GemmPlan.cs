@@ -1,0 +1,61 @@
+namespace IlgpuDiffusion.Kernels.MatMul.Cpu;
+
+/// Sizes of a (batched) product C (M,N) = A (M,K) · B (K,N).
+readonly record struct GemmShape(int Batch, int M, int N, int K);
+
+/// How a product is cut into tasks. A function of the shape and the micro-kernel alone, never of the number of threads:
+/// the same tiles and the same order of sums give the same bits everywhere.
+readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, int Splits, int SplitK, int Grain, int Tasks)
+{
+    // A packed tile of A (192 × 256) and of B (256 × 512) fit together in 1 MB of second-level cache.
+    const int MaxTileM = 192;
+    const int MaxTileN = 512;
+
+    // Enough tasks for the cores of a workstation, each long enough (some 20 µs) to be worth handing over.
+    const int WantedTasks = 16;
+    const double FlopsPerTask = 2e6;
+
+    // Cutting the sum packs nothing twice, so it comes before cutting tiles where the sum is long (a weight's gradient);
+    // each part must fill a block, and the partial results must stay small beside the operands.
+    const int MinSplitK = 256;
+    const long MaxPartial = 1 << 21;
+
+    public static GemmPlan For(GemmShape s, int rows, int columns)
+    {
+        double flops = 2.0 * s.Batch * s.M * s.N * Math.Max(1, s.K);
+        long wanted = (long)Math.Clamp(flops / FlopsPerTask, 1, WantedTasks);
+        int tilesM = CeilDiv(s.M, MaxTileM);
+        int tilesN = CeilDiv(s.N, MaxTileN);
+        int splits = 1;
+        while ((long)s.Batch * tilesM * tilesN * splits < wanted)
+        {
+            int tileM = CeilDiv(s.M, tilesM);
+            int tileN = CeilDiv(s.N, tilesN);
+            if (s.K / splits >= Math.Max(2 * MinSplitK, 2 * Math.Max(tileM, tileN)) && 2L * splits * s.Batch * s.M * s.N <= MaxPartial)
+                splits *= 2;
+            else if (tileM >= tileN && tileM >= 4 * rows)
+                tilesM *= 2;
+            else if (tileN >= 4 * columns)
+                tilesN *= 2;
+            else if (tileM >= 4 * rows)
+                tilesM *= 2;
+            else
+                break;
+        }
+
+        int m = RoundUp(CeilDiv(s.M, tilesM), rows);
+        int n = RoundUp(CeilDiv(s.N, tilesN), columns);
+        tilesM = CeilDiv(s.M, m);
+        tilesN = CeilDiv(s.N, n);
+        int splitK = splits == 1 ? s.K : RoundUp(CeilDiv(s.K, splits), 16);
+        splits = splits == 1 ? 1 : CeilDiv(s.K, splitK);
+
+        long tasks = (long)s.Batch * tilesM * tilesN * splits;
+        int grain = (int)Math.Clamp(FlopsPerTask / 2 / (flops / Math.Max(1, tasks)), 1, 256);
+        return new GemmPlan(m, n, tilesM, tilesN, splits, splitK, grain, checked((int)tasks));
+    }
+
+    public static int CeilDiv(int a, int b) => (a + b - 1) / b;
+
+    public static int RoundUp(int a, int b) => CeilDiv(a, b) * b;
+}

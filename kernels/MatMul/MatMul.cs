@@ -1,0 +1,152 @@
+using IlgpuDiffusion.Kernels.Common;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace IlgpuDiffusion.Kernels.MatMul;
+
+/// Sizes of a batched product. A is (Batch,M,K), or (Batch,K,M) when transposed; B is (Batch,K,N), or (Batch,N,K) when transposed; C is (Batch,M,N).
+public readonly record struct MatMulShape(
+    int Batch, int M, int N, int K, bool TransposeA = false, bool TransposeB = false, bool Accumulate = false, float Scale = 1);
+
+/// C[b,m,n] = (Accumulate ? C[b,m,n] : 0) + Scale · Σ_k op(A)[b,m,k] · op(B)[b,k,n] + bias[n].   op(X) = X or Xᵀ.
+/// The backward pass is two more products:  dA = Scale · dC · op(B)ᵀ,  dB = Scale · op(A)ᵀ · dC.
+public static partial class MatMul
+{
+    // ---- reference ---------------------------------------------------------------------------------
+    public static class Reference
+    {
+        public static void Forward(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, MatMulShape s)
+        {
+            for (int batch = 0; batch < s.Batch; batch++)
+            {
+                ReadOnlySpan<float> aOne = a.Slice(batch * s.M * s.K, s.M * s.K);
+                ReadOnlySpan<float> bOne = b.Slice(batch * s.K * s.N, s.K * s.N);
+                Span<float> cOne = c.Slice(batch * s.M * s.N, s.M * s.N);
+                for (int m = 0; m < s.M; m++)
+                {
+                    for (int n = 0; n < s.N; n++)
+                    {
+                        double sum = 0;
+                        for (int k = 0; k < s.K; k++)
+                            sum += (double)aOne[s.TransposeA ? k * s.M + m : m * s.K + k] * bOne[s.TransposeB ? n * s.K + k : k * s.N + n];
+                        cOne[m * s.N + n] = (float)((s.Accumulate ? cOne[m * s.N + n] : 0) + s.Scale * sum + (bias.IsEmpty ? 0 : bias[n]));
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- kernels -----------------------------------------------------------------------------------
+    const int TileSize = 8;
+
+    /// What a kernel needs of the shape: strides instead of transposition flags, 32-bit fields only (ILGPU mislays smaller ones).
+    internal readonly struct Dims(MatMulShape s, bool bias)
+    {
+        public readonly int M = s.M;
+        public readonly int N = s.N;
+        public readonly int K = s.K;
+        public readonly int ARow = s.TransposeA ? 1 : s.K;
+        public readonly int AK = s.TransposeA ? s.M : 1;
+        public readonly int BK = s.TransposeB ? 1 : s.N;
+        public readonly int BColumn = s.TransposeB ? s.K : 1;
+        public readonly int Accumulate = s.Accumulate ? 1 : 0;
+        public readonly int Bias = bias ? 1 : 0;
+        public readonly float Scale = s.Scale;
+    }
+
+    // V1: one thread an output, a port of the reference with float sums.
+    internal static void ForwardV1Kernel(
+        Index1D i, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, Dims d)
+    {
+        int n = i % d.N;
+        int m = i / d.N % d.M;
+        int batch = i / (d.N * d.M);
+        long aAt = (long)batch * d.M * d.K + (long)m * d.ARow;
+        long bAt = (long)batch * d.K * d.N + (long)n * d.BColumn;
+        float sum = 0;
+        for (int k = 0; k < d.K; k++)
+            sum += a[aAt + (long)k * d.AK] * b[bAt + (long)k * d.BK];
+        sum *= d.Scale;
+        if (d.Bias != 0)
+            sum += bias[n];
+        c[i] = d.Accumulate != 0 ? c[i] + sum : sum;
+    }
+
+    // V2: a group of 64 threads computes 8 × 8 outputs and shares tiles of A and B, so each element is read 8 times less.
+    internal static void ForwardV2Kernel(ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, Dims d)
+    {
+        ArrayView<float> tileA = SharedMemory.Allocate<float>(TileSize * TileSize);
+        ArrayView<float> tileB = SharedMemory.Allocate<float>(TileSize * TileSize);
+        int tilesN = (d.N + TileSize - 1) / TileSize;
+        int tilesM = (d.M + TileSize - 1) / TileSize;
+        int row = Group.IdxX / TileSize;
+        int column = Group.IdxX % TileSize;
+        int n = Grid.IdxX % tilesN * TileSize + column;
+        int m = Grid.IdxX / tilesN % tilesM * TileSize + row;
+        int batch = Grid.IdxX / (tilesN * tilesM);
+        long aAt = (long)batch * d.M * d.K + (long)m * d.ARow;
+        long bAt = (long)batch * d.K * d.N + (long)n * d.BColumn;
+        float sum = 0;
+        for (int k0 = 0; k0 < d.K; k0 += TileSize)
+        {
+            int aK = k0 + column;
+            int bK = k0 + row;
+            tileA[Group.IdxX] = m < d.M && aK < d.K ? a[aAt + (long)aK * d.AK] : 0;
+            tileB[Group.IdxX] = n < d.N && bK < d.K ? b[bAt + (long)bK * d.BK] : 0;
+            Group.Barrier();
+            for (int k = 0; k < TileSize; k++)
+                sum += tileA[row * TileSize + k] * tileB[k * TileSize + column];
+            Group.Barrier();
+        }
+
+        if (m < d.M && n < d.N)
+        {
+            long at = ((long)batch * d.M + m) * d.N + n;
+            sum *= d.Scale;
+            if (d.Bias != 0)
+                sum += bias[n];
+            c[at] = d.Accumulate != 0 ? c[at] + sum : sum;
+        }
+    }
+
+    // ---- launchers ---------------------------------------------------------------------------------
+    // V2 pays off on GPUs alone: a barrier costs ILGPU's simulator tens of microseconds, and below one tile of rows or columns its threads idle.
+
+    /// a, b, c as <see cref="MatMulShape"/> says; bias (N), or empty for none.
+    public static void Forward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
+    {
+        Check(a, b, bias, c, s);
+        if (k.Cpu is { } cpu)
+            ForwardCpu(cpu, a, b, bias, c, s, Cpu.CpuIsas.Best);
+        else if (s.M < TileSize || s.N < TileSize || k.Accelerator.AcceleratorType == AcceleratorType.CPU)
+            ForwardV1(k, a, b, bias, c, s);
+        else
+            ForwardV2(k, a, b, bias, c, s);
+    }
+
+    internal static void ForwardV1(
+        KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s) =>
+        k.Launch(ForwardV1Kernel, (long)s.Batch * s.M * s.N, a, b, bias, c, new Dims(s, bias.Length > 0));
+
+    internal static void ForwardV2(
+        KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
+    {
+        long groups = (long)s.Batch * ((s.M + TileSize - 1) / TileSize) * ((s.N + TileSize - 1) / TileSize);
+        k.LaunchGroups(ForwardV2Kernel, groups, TileSize * TileSize, a, b, bias, c, new Dims(s, bias.Length > 0));
+    }
+
+    static void Check(ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
+    {
+        Require(a, "a", (long)s.Batch * s.M * s.K, s);
+        Require(b, "b", (long)s.Batch * s.K * s.N, s);
+        Require(c, "c", (long)s.Batch * s.M * s.N, s);
+        if (bias.Length > 0)
+            Require(bias, "bias", s.N, s);
+    }
+
+    static void Require(ArrayView<float> view, string name, long length, MatMulShape s)
+    {
+        if (view.Length < length)
+            throw new ArgumentException($"MatMul: {name} holds {view.Length} floats, {s} needs {length}", name);
+    }
+}

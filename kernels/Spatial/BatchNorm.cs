@@ -1,0 +1,150 @@
+using System.Numerics;
+using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
+
+namespace IlgpuDiffusion.Kernels.Spatial;
+
+/// Batch norm in evaluation, per channel with the stored statistics:  y = (x − mean)·rstd·weight + bias,  rstd = 1/√(var + eps).
+/// Backward:  dx = dy·rstd·weight,  dweight += Σ_r dy·(x − mean)·rstd,  dbias += Σ_r dy (<see cref="ColumnSum"/>).
+public static class BatchNorm
+{
+    // ---- reference ---------------------------------------------------------------------------------
+    public static class Reference
+    {
+        public static void Forward(
+            ReadOnlySpan<float> x,          // (R, C)
+            ReadOnlySpan<float> weight,     // (C)
+            ReadOnlySpan<float> bias,       // (C)
+            ReadOnlySpan<float> mean,       // (C)
+            ReadOnlySpan<float> variance,   // (C)
+            float eps,
+            Span<float> y)                  // (R, C)
+        {
+            for (int i = 0; i < y.Length; i++)
+            {
+                int c = i % mean.Length;
+                y[i] = (float)(((x[i] - (double)mean[c]) / Math.Sqrt((double)variance[c] + eps) * weight[c]) + bias[c]);
+            }
+        }
+    }
+
+    // ---- kernels -----------------------------------------------------------------------------------
+    static void ForwardKernel(
+        Index1D i,
+        ArrayView<float> x,
+        ArrayView<float> weight,
+        ArrayView<float> bias,
+        ArrayView<float> mean,
+        ArrayView<float> variance,
+        float eps,
+        ArrayView<float> y,
+        int width)
+    {
+        int c = i % width;
+        y[i] = ((x[i] - mean[c]) / MathF.Sqrt(variance[c] + eps) * weight[c]) + bias[c];
+    }
+
+    static void BackwardInputKernel(
+        Index1D i, ArrayView<float> weight, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dx, int width)
+    {
+        int c = i % width;
+        dx[i] = dy[i] / MathF.Sqrt(variance[c] + eps) * weight[c];
+    }
+
+    static void BackwardWeightKernel(
+        Index1D c, ArrayView<float> x, ArrayView<float> mean, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dWeight, int width)
+    {
+        float sum = 0;
+        for (long i = c.X; i < x.Length; i += width)
+            sum += dy[i] * (x[i] - mean[c]);
+        dWeight[c] += sum / MathF.Sqrt(variance[c] + eps);
+    }
+
+    // ---- launchers ---------------------------------------------------------------------------------
+    // On the `cpu` device a task holds rows that fit the first-level cache, and walks them a vector of channels at a time.
+    public static unsafe void Forward(
+        KernelContext k,
+        ArrayView<float> x,
+        ArrayView<float> weight,
+        ArrayView<float> bias,
+        ArrayView<float> mean,
+        ArrayView<float> variance,
+        float eps,
+        ArrayView<float> y,
+        int width)
+    {
+        if (k.Cpu is not { } cpu)
+        {
+            k.Launch(ForwardKernel, y.Length, x, weight, bias, mean, variance, eps, y, width);
+            return;
+        }
+
+        float* px = x.Pointer(), pw = weight.Pointer(), pb = bias.Pointer(), pm = mean.Pointer(), pv = variance.Pointer(), py = y.Pointer();
+        cpu.Range(y.Length / width, Grain.Rows(width), (begin, end) =>
+        {
+            for (int c = 0; c < width; c += Lanes.Width)
+            {
+                int left = width - c;
+                Vector<float> scale = Lanes.Load(pw + c, left) * Rstd(pv + c, left, eps), m = Lanes.Load(pm + c, left), b = Lanes.Load(pb + c, left);
+                for (long i = (begin * width) + c; i < end * width; i += width)
+                    Lanes.Store(((Lanes.Load(px + i, left) - m) * scale) + b, py + i, left);
+            }
+        });
+    }
+
+    public static unsafe void BackwardInput(
+        KernelContext k, ArrayView<float> weight, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dx, int width)
+    {
+        if (k.Cpu is not { } cpu)
+        {
+            k.Launch(BackwardInputKernel, dx.Length, weight, variance, eps, dy, dx, width);
+            return;
+        }
+
+        float* pw = weight.Pointer(), pv = variance.Pointer(), pdy = dy.Pointer(), pdx = dx.Pointer();
+        cpu.Range(dx.Length / width, Grain.Rows(width), (begin, end) =>
+        {
+            for (int c = 0; c < width; c += Lanes.Width)
+            {
+                int left = width - c;
+                Vector<float> scale = Lanes.Load(pw + c, left) * Rstd(pv + c, left, eps);
+                for (long i = (begin * width) + c; i < end * width; i += width)
+                    Lanes.Store(Lanes.Load(pdy + i, left) * scale, pdx + i, left);
+            }
+        });
+    }
+
+    public static unsafe void BackwardWeight(
+        KernelContext k,
+        ArrayView<float> x,
+        ArrayView<float> mean,
+        ArrayView<float> variance,
+        float eps,
+        ArrayView<float> dy,
+        ArrayView<float> dWeight,
+        int width)
+    {
+        if (k.Cpu is not { } cpu)
+        {
+            k.Launch(BackwardWeightKernel, width, x, mean, variance, eps, dy, dWeight, width);
+            return;
+        }
+
+        float* px = x.Pointer(), pm = mean.Pointer(), pv = variance.Pointer(), pdy = dy.Pointer(), pdw = dWeight.Pointer();
+        long count = x.Length;
+        cpu.Range(width, ColumnSum.Strip, (begin, end) =>
+        {
+            for (long c = begin; c < end; c += Lanes.Width)
+            {
+                int left = (int)(end - c);
+                Vector<float> m = Lanes.Load(pm + c, left), sum = default;
+                for (long i = c; i < count; i += width)
+                    sum += Lanes.Load(pdy + i, left) * (Lanes.Load(px + i, left) - m);
+                Lanes.Store(Lanes.Load(pdw + c, left) + (sum * Rstd(pv + c, left, eps)), pdw + c, left);
+            }
+        });
+    }
+
+    static unsafe Vector<float> Rstd(float* variance, int left, float eps) =>
+        Vector<float>.One / Vector.SquareRoot(Lanes.Load(variance, left) + new Vector<float>(eps));
+}

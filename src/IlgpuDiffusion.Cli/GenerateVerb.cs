@@ -1,0 +1,119 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using IlgpuDiffusion.Cli.Shell;
+using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.Personalization;
+
+namespace IlgpuDiffusion.Cli;
+
+/// `ilgd generate`
+sealed class GenerateVerb : Verb
+{
+    const int LargestSide = 4096;
+
+    readonly Option<string?> model;
+    readonly Option<string> prompt;
+    readonly Option<string> negative;
+    readonly Option<AdapterUse[]> adapters;
+    readonly Option<ulong> seed;
+    readonly Option<string> rng;
+    readonly Option<int> steps;
+    readonly Option<float> guidance;
+    readonly Option<string> scheduler;
+    readonly Option<int> count;
+    readonly Option<string?> latents;
+    readonly Option<string?> saveLatents;
+    readonly Option<int> width;
+    readonly Option<int> height;
+    readonly Option<string> identifier;
+    readonly DeviceOptions device;
+    readonly Option<string> outFolder;
+    readonly Option<bool> json;
+
+    public GenerateVerb()
+        : base(
+            "generate",
+            "Draw pictures for a prompt, with any number of adapters on the model.",
+            """
+            ilgd generate --prompt "a pencil sketch of a face" --count 4
+            ilgd generate --model models/sd15 --prompt "a photo of a fox" --rng torch --seed 42 --steps 50 --guidance 7.5
+            ilgd generate --prompt "a [V] face in snow" --adapter out/adapter.safetensors --adapter other.safetensors:0.5
+            ilgd generate --prompt "a face" --save-latents noise.safetensors; ilgd generate --prompt "a face smiling" --latents noise.safetensors
+            """)
+    {
+        model = Option<string?>("--model", "A model folder in diffusers' layout. [default: the one that ships]", "DIR");
+        prompt = Option<string>("--prompt", "What to draw; [V] becomes the identifier.", "TEXT");
+        prompt.Required = true;
+        negative = Option<string>("--negative", "What not to draw.", "TEXT");
+        negative.DefaultValueFactory = _ => "";
+        adapters = Option<AdapterUse[]>("--adapter", "A LoRA (kohya) or LiDB file, with its strength after a colon. May be given several times.", "FILE[:WEIGHT]");
+        adapters.CustomParser = ParseAdapters;
+        seed = Number("--seed", "The same seed gives the same pictures.", 0ul, ulong.MaxValue, 0ul);
+        rng = Option<string>("--rng", "Whose random numbers: our own, or torch's, which give the latents of diffusers.");
+        rng.DefaultValueFactory = _ => "philox";
+        rng.AcceptOnlyFromAmong("philox", "torch");
+        steps = Number("--steps", "Denoising steps.", 1, 1000, new Sampling().Steps);
+        guidance = Number("--guidance", "How strongly pictures follow the prompt; 1 and below is off.", 0f, 100f, new Sampling().Guidance);
+        scheduler = Option<string>("--scheduler", "The sampler.");
+        scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
+        scheduler.AcceptOnlyFromAmong([.. Schedulers.Names]);
+        count = Number("--count", "Pictures.", 1, 10_000, 1);
+        latents = Option<string?>("--latents", "First noise from a safetensors file, (N, L, h, w) under the key latents; it says count and size.", "FILE");
+        saveLatents = Option<string?>("--save-latents", "Write the first noise in that form.", "FILE");
+        width = Number("--width", "Pixels. [default: the model's own]", 8, LargestSide);
+        height = Number("--height", "Pixels. [default: the model's own]", 8, LargestSide);
+        identifier = Option<string>("--identifier", "The rare word that [V] becomes.", "WORD");
+        identifier.DefaultValueFactory = _ => new Subject().Identifier;
+        device = new DeviceOptions(this);
+        outFolder = Option<string>("--out", "Folder for the pictures.", "DIR");
+        outFolder.DefaultValueFactory = _ => "out";
+        json = Option<bool>("--json", "Print settings, files and time as JSON.");
+    }
+
+    protected override int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        bool forMachine = parsed.GetValue(json);
+        (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+        GenerationRecord record = new Generator(Settings(parsed), PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
+        if (forMachine)
+            output.WriteLine(record.ToJson());
+        else
+            record.Files.ToList().ForEach(output.WriteLine);
+        return 0;
+    }
+
+    GenerationRun Settings(ParseResult parsed) => new()
+    {
+        Model = parsed.GetValue(model) ?? ModelLocation.Default(),
+        Prompt = parsed.GetRequiredValue(prompt),
+        NegativePrompt = parsed.GetRequiredValue(negative),
+        Subject = new Subject(parsed.GetRequiredValue(identifier)),
+        Adapters = parsed.GetValue(adapters) ?? [],
+        Seed = parsed.GetRequiredValue(seed),
+        Rng = parsed.GetRequiredValue(rng) == "torch" ? NoiseKind.Torch : NoiseKind.Philox,
+        Sampling = new Sampling
+        {
+            Scheduler = parsed.GetRequiredValue(scheduler),
+            Steps = parsed.GetRequiredValue(steps),
+            Guidance = parsed.GetRequiredValue(guidance),
+        },
+        Count = parsed.GetRequiredValue(count),
+        Latents = parsed.GetValue(latents),
+        SaveLatents = parsed.GetValue(saveLatents),
+        Width = parsed.GetResult(width) is null ? null : parsed.GetValue(width),
+        Height = parsed.GetResult(height) is null ? null : parsed.GetValue(height),
+        Device = device.Name(parsed),
+        Threads = device.Threads(parsed),
+        Out = parsed.GetRequiredValue(outFolder),
+    };
+
+    // What follows the last colon is a weight only if it is a number: C:\lora.safetensors is a file.
+    static AdapterUse[] ParseAdapters(ArgumentResult argument) =>
+    [
+        .. argument.Tokens.Select(token => token.Value.LastIndexOf(':') is var colon and > 0
+            && float.TryParse(token.Value.AsSpan(colon + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out float weight) && float.IsFinite(weight)
+                ? new AdapterUse(token.Value[..colon], weight)
+                : new AdapterUse(token.Value, 1)),
+    ];
+}

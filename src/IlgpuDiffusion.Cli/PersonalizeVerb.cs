@@ -1,0 +1,129 @@
+using System.CommandLine;
+using IlgpuDiffusion.Cli.Shell;
+using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.Personalization;
+
+namespace IlgpuDiffusion.Cli;
+
+/// `ilgd personalize PHOTO`
+sealed class PersonalizeVerb : Verb
+{
+    readonly Argument<string> photo;
+    readonly Option<string?> model;
+    readonly Option<string> method;
+    readonly Option<string[]> prompts;
+    readonly Option<string?> promptFile;
+    readonly Option<int> steps;
+    readonly Option<int> pairs;
+    readonly Option<int> rank;
+    readonly Option<double> learningRate;
+    readonly Option<ulong> seed;
+    readonly Option<CropBox?> crop;
+    readonly Option<int> prior;
+    readonly Option<float> guidance;
+    readonly Option<int> samplingSteps;
+    readonly Option<string> scheduler;
+    readonly Option<string> identifier;
+    readonly Option<string> classNoun;
+    readonly Option<bool> saveModel;
+    readonly DeviceOptions device;
+    readonly Option<string> outFolder;
+    readonly Option<bool> json;
+
+    public PersonalizeVerb()
+        : base(
+            "personalize",
+            "Finetune a model on one photo of a face and draw pictures of that person.",
+            """
+            ilgd personalize me.jpg
+            ilgd personalize me.jpg --crop 120,80,400 --prompt "a pencil sketch of a [V] face" --prompt "a [V] face in snow" --out me
+            ilgd personalize me.jpg --method lidb --steps 120 --seed 7 --json
+            ilgd personalize me.jpg --method dreambooth --prior 4 --save-model
+            """)
+    {
+        photo = Argument("PHOTO", "A picture of one face: PNG, JPEG, WebP, BMP or GIF.");
+        model = Option<string?>("--model", "A model folder in diffusers' layout. [default: the one that ships]", "DIR");
+        method = Option<string>("--method", "What is trained: a LoRA, LiDB (a few thousand numbers), or everything.");
+        method.DefaultValueFactory = _ => Method.Lora.Name;
+        method.AcceptOnlyFromAmong([.. Method.All.Select(m => m.Name)]);
+        prompts = Option<string[]>("--prompt", "What to draw; [V] stands for the person. May be given several times. [default: eight of them]", "TEXT");
+        promptFile = Option<string?>("--prompts", "A file with one prompt a line.", "FILE");
+        steps = Number("--steps", "Finetuning steps. [default: the method's]", 1, 100_000);
+        pairs = Number("--pairs", "Noisy copies of the photo a step. [default: the method's]", 1, 1024);
+        rank = Number("--rank", "Rank of the update. [default: the method's]", 1, 16);
+        learningRate = Number("--learning-rate", "Learning rate. [default: the method's]", 1e-12, 10.0);
+        seed = Number("--seed", "Of training and pictures: the same seed gives the same files.", 0ul, ulong.MaxValue, 0ul);
+        crop = Option<CropBox?>("--crop", "The face: left, top and side of a square in pixels. [default: the largest in the middle]", "X,Y,SIZE");
+        crop.CustomParser = CropText.Parse;
+        prior = Number("--prior", "Pictures of the class a step that hold the model to what it knew (prior preservation). [default: the method's]", 0, 1024);
+        guidance = Number("--guidance", "How strongly pictures follow the prompt.", 0f, 100f, new Sampling().Guidance);
+        samplingSteps = Number("--sampling-steps", "Denoising steps a picture.", 1, 1000, new Sampling().Steps);
+        scheduler = Option<string>("--scheduler", "The sampler.");
+        scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
+        scheduler.AcceptOnlyFromAmong([.. Schedulers.Names]);
+        identifier = Option<string>("--identifier", "The rare word that [V] becomes.", "WORD");
+        identifier.DefaultValueFactory = _ => new Subject().Identifier;
+        classNoun = Option<string>("--class", "What the photo shows, in a word the model knows.", "WORD");
+        classNoun.DefaultValueFactory = _ => new Subject().ClassNoun;
+        saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
+        device = new DeviceOptions(this);
+        outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
+        outFolder.DefaultValueFactory = _ => "out";
+        json = Option<bool>("--json", "Print run.json instead of a summary.");
+    }
+
+    protected override int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        bool forMachine = parsed.GetValue(json);
+        (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+        PersonalizationRun run = Settings(parsed);
+        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
+        if (forMachine)
+        {
+            output.WriteLine(record.ToJson());
+            return 0;
+        }
+
+        output.WriteLine($"{record.SecondsInAll:0.0} s, {record.PeakMemoryBytes / 1e6:0} MB at most, loss on the photo {record.PhotoLossBefore:0.0000} before, {record.PhotoLossAfter:0.0000} after");
+        output.WriteLine($"open {Path.Combine(run.Out, "report.html")}");
+        return 0;
+    }
+
+    PersonalizationRun Settings(ParseResult parsed)
+    {
+        Method chosen = Method.ByName(parsed.GetRequiredValue(method));
+        chosen = chosen with
+        {
+            Steps = Given(parsed, steps, chosen.Steps),
+            Pairs = Given(parsed, pairs, chosen.Pairs),
+            Rank = Given(parsed, rank, chosen.Rank),
+            PriorPairs = Given(parsed, prior, chosen.PriorPairs),
+            Optimizer = chosen.Optimizer with { LearningRate = Given(parsed, learningRate, chosen.Optimizer.LearningRate) },
+        };
+        List<string> texts = [.. parsed.GetValue(prompts) ?? []];
+        if (parsed.GetValue(promptFile) is { } file)
+            texts.AddRange(Prompts.Read(file));
+        return new PersonalizationRun
+        {
+            Photo = parsed.GetRequiredValue(photo),
+            Crop = parsed.GetValue(crop),
+            Model = parsed.GetValue(model) ?? ModelLocation.Default(),
+            Method = chosen,
+            Prompts = texts.Count > 0 ? texts : PersonalizationRun.DefaultPrompts,
+            Subject = new Subject(parsed.GetRequiredValue(identifier), parsed.GetRequiredValue(classNoun)),
+            Sampling = new Sampling
+            {
+                Scheduler = parsed.GetRequiredValue(scheduler),
+                Steps = parsed.GetRequiredValue(samplingSteps),
+                Guidance = parsed.GetRequiredValue(guidance),
+            },
+            Seed = parsed.GetRequiredValue(seed),
+            Device = device.Name(parsed),
+            Threads = device.Threads(parsed),
+            SaveModel = parsed.GetValue(saveModel),
+            Out = parsed.GetRequiredValue(outFolder),
+        };
+    }
+
+    static T Given<T>(ParseResult parsed, Option<T> option, T otherwise) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : otherwise;
+}

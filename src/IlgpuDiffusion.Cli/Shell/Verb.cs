@@ -1,0 +1,50 @@
+using System.CommandLine;
+
+namespace IlgpuDiffusion.Cli.Shell;
+
+/// A verb: options, and one call into the library. `examples` are shown below its help, one command a line.
+abstract class Verb : Command
+{
+    protected Verb(string name, string description, string examples)
+        : base(name, description)
+    {
+        Examples = examples;
+        // The work runs beside the thread that waits for Ctrl-C.
+        SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+    }
+
+    public string Examples { get; }
+
+    /// Returns the exit code.
+    protected abstract int Run(ParseResult parsed, CancellationToken cancellation);
+
+    /// An option of this verb that must lie between two numbers, if it is given.
+    protected Option<T> Number<T>(string name, string description, T low, T high, T? standard = null)
+        where T : struct, IComparable<T>
+    {
+        Option<T> option = Option<T>(name, description);
+        option.HelpName = "N";
+        if (standard is { } value)
+            option.DefaultValueFactory = _ => value;
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && result.GetValueOrDefault<T>() is var given && (given.CompareTo(low) < 0 || given.CompareTo(high) > 0))
+                result.AddError($"{name} is {given}; expected {low} to {high}.");
+        });
+        return option;
+    }
+
+    protected Option<T> Option<T>(string name, string description, string? helpName = null)
+    {
+        Option<T> option = new(name) { Description = description, HelpName = helpName };
+        Add(option);
+        return option;
+    }
+
+    protected Argument<string> Argument(string name, string description)
+    {
+        Argument<string> argument = new(name) { Description = description };
+        Add(argument);
+        return argument;
+    }
+}

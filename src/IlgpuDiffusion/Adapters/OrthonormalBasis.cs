@@ -1,0 +1,71 @@
+namespace IlgpuDiffusion.Adapters;
+
+/// QR decomposition X = Q R with diag(R) &gt; 0, which makes it unique: modified Gram-Schmidt, each column orthogonalised twice
+/// ("twice is enough", Giraud et al. 2005), in double and in one fixed order, so that a basis has the same bits on every machine.
+public static class OrthonormalBasis
+{
+    // A column that keeps less than this of its length is a combination of the earlier ones.
+    const double Dependent = 1e-10;
+
+    /// x (rows, columns), rows ≥ columns   returns q (rows, columns) with orthonormal columns and r (columns, columns), upper triangular.
+    public static (float[] Q, float[] R) Factor(ReadOnlySpan<float> x, int rows, int columns)
+    {
+        if (rows < columns)
+            throw new IlgdException($"QR of a ({rows}, {columns}) matrix: it has more columns than rows, at most {rows} can be orthonormal");
+        if (x.Length != (long)rows * columns)
+            throw new ArgumentException($"{x.Length} values for a ({rows}, {columns}) matrix");
+        double[][] q = new double[columns][];
+        float[] r = new float[columns * columns];
+        for (int j = 0; j < columns; j++)
+        {
+            double[] v = new double[rows];
+            for (int i = 0; i < rows; i++)
+                v[i] = x[i * columns + j];
+            double length = Math.Sqrt(Dot(v, v));
+            double[] overlaps = new double[j];
+            for (int pass = 0; pass < 2; pass++)
+            {
+                for (int i = 0; i < j; i++)
+                {
+                    double overlap = Dot(q[i], v);
+                    overlaps[i] += overlap;
+                    Subtract(v, overlap, q[i]);
+                }
+            }
+
+            double left = Math.Sqrt(Dot(v, v));
+            if (!(left > Dependent * length))
+                throw new IlgdException($"QR of a ({rows}, {columns}) matrix: column {j} depends on the columns before it");
+            for (int i = 0; i < rows; i++)
+                v[i] /= left;
+            q[j] = v;
+            for (int i = 0; i < j; i++)
+                r[i * columns + j] = (float)overlaps[i];
+            r[j * columns + j] = (float)left;
+        }
+
+        float[] result = new float[rows * columns];
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++)
+                result[i * columns + j] = (float)q[j][i];
+        }
+
+        return (result, r);
+    }
+
+    // Plain loops: a vector library may sum in another order on another processor.
+    static double Dot(double[] a, double[] b)
+    {
+        double sum = 0;
+        for (int i = 0; i < a.Length; i++)
+            sum += a[i] * b[i];
+        return sum;
+    }
+
+    static void Subtract(double[] v, double factor, double[] q)
+    {
+        for (int i = 0; i < v.Length; i++)
+            v[i] -= factor * q[i];
+    }
+}

@@ -1,0 +1,33 @@
+namespace IlgpuDiffusion.Diffusion;
+
+/// Fills the destination with independent standard normal draws.
+public delegate void NormalSource(Span<float> destination);
+
+/// Walks from noise to a sample in n steps. Works on host memory: a latent is a few thousand numbers, a network's step is billions.
+///
+///     scheduler.SetTimesteps(n);                    // sample = scheduler.InitNoiseSigma * standard normal
+///     for (int i = 0; i &lt; n; i++)
+///         scheduler.Step(i, model(sample, scheduler.Timesteps[i]), sample, noise);
+public interface IScheduler
+{
+    /// Descending trained timesteps, one a step.
+    IReadOnlyList<int> Timesteps { get; }
+
+    /// Standard deviation of the first sample.
+    float InitNoiseSigma { get; }
+
+    /// The x₀ estimate of the last step, for previews.
+    ReadOnlySpan<float> PredX0 { get; }
+
+    /// Chooses n timesteps and forgets the last run.
+    void SetTimesteps(int n);
+
+    /// What the network should see of the sample at this step; these schedulers keep the variance, so the sample itself.
+    void ScaleModelInput(int index, Span<float> sample)
+    {
+    }
+
+    /// x at timestep `index` becomes x at the next, in place. Stochastic schedulers draw from `noise` and refuse null.
+    /// Steps run in order from 0; starting at 0 again begins a new sample.
+    void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null);
+}

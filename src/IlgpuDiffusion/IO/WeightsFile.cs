@@ -1,0 +1,52 @@
+using IlgpuDiffusion.Nn;
+
+namespace IlgpuDiffusion.IO;
+
+/// The parameters of a model from a file in any dialect, and back to a file in the published one.
+public static class WeightsFile
+{
+    const int Listed = 5;
+
+    /// Our key -> the file's key. `dialect` translates a key of the file, null where the tensor is none of the model's and may be ignored.
+    /// Errors: missing, unexpected and wrong-shaped keys, all in one message. Reads no data and needs no memory for the model.
+    public static IReadOnlyDictionary<string, string> Match(Weights weights, TensorSource file, Func<string, string?> dialect)
+    {
+        Dictionary<string, string> matched = [];
+        List<string> unexpected = [], wrong = [];
+        foreach (string name in file.Names)
+        {
+            if (dialect(name) is not { } key)
+                continue;
+            if (!weights.Contains(key) || !matched.TryAdd(key, name))
+                unexpected.Add($"'{name}'");
+            else if (!weights[key].Published.Dims.SequenceEqual(file.Shape(name)))
+                wrong.Add($"'{name}' is [{string.Join(", ", file.Shape(name))}] and should be {weights[key].Published}");
+        }
+
+        List<string> missing = [.. weights.Parameters.Where(p => !matched.ContainsKey(p.Name)).Select(p => $"'{p.Name}'")];
+        if (missing.Count + unexpected.Count + wrong.Count == 0)
+            return matched;
+        string problems = string.Join("; ", new[] { Describe("missing", missing), Describe("unexpected", unexpected), Describe("of wrong shape", wrong) }.Where(p => p.Length > 0));
+        throw new IlgdException($"{file.Path}: does not fit the model its config.json describes: {problems}");
+    }
+
+    /// Fills parameters that have memory, one at a time.
+    public static void Read(Weights weights, TensorSource file, IReadOnlyDictionary<string, string> matched)
+    {
+        foreach (Parameter p in weights.Parameters)
+            p.Value.CopyFrom(p.ToHeld(file.ReadFloat32(matched[p.Name])));
+    }
+
+    /// Writes all parameters under their published keys and shapes, as F32, F16 or BF16.
+    public static void Write(Weights weights, string path, SafetensorsDType dtype = SafetensorsDType.F32)
+    {
+        SafetensorsWriter writer = new();
+        writer.Metadata["format"] = "pt";   // transformers refuses a file without
+        foreach (Parameter p in weights.Parameters)
+            writer.Add(p.Name, p.Published.Dims.ToArray(), () => p.ToPublished(p.Value.ToArray()), dtype);
+        writer.Write(path);
+    }
+
+    static string Describe(string what, List<string> items) => items.Count == 0 ? "" :
+        $"{items.Count} {what}: {string.Join(", ", items.Take(Listed))}{(items.Count > Listed ? $" and {items.Count - Listed} more" : "")}";
+}

@@ -1,0 +1,12 @@
+using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Tensors;
+using Exact = IlgpuDiffusion.Kernels.Elementwise.Gelu;
+using ByTanh = IlgpuDiffusion.Kernels.Elementwise.GeluTanh;
+
+namespace IlgpuDiffusion.Ops;
+
+/// y = x·Φ(x), exactly by erf, or by torch's tanh approximation. Keeps x.
+public static class Gelu
+{
+    public static Tensor Forward(Tape tape, Tensor x, bool tanh = false) => tanh ? Unary.Forward<ByTanh>(tape, x) : Unary.Forward<Exact>(tape, x);
+}

@@ -1,0 +1,63 @@
+namespace IlgpuDiffusion.Personalization;
+
+/// An adapter file and how strongly it is put on; 1 is as it was trained.
+public readonly record struct AdapterUse(string Path, float Weight);
+
+/// Where a picture's first noise comes from.
+public enum NoiseKind
+{
+    /// This program's own: picture i has the noise that `personalize` has for its prompt i.
+    Philox,
+
+    /// torch's CPU generator, as diffusers draws; picture i is of seed + i.
+    Torch,
+}
+
+/// All settings of `ilgd generate`.
+public sealed record GenerationRun
+{
+    /// A folder in diffusers' layout.
+    public required string Model { get; init; }
+
+    /// `[V]` in it becomes the subject's identifier.
+    public required string Prompt { get; init; }
+
+    public string NegativePrompt { get; init; } = "";
+
+    public Subject Subject { get; init; } = new();
+
+    /// All of them at once: their updates add up.
+    public IReadOnlyList<AdapterUse> Adapters { get; init; } = [];
+
+    public ulong Seed { get; init; }
+
+    public NoiseKind Rng { get; init; }
+
+    public Sampling Sampling { get; init; } = new();
+
+    public int Count { get; init; } = 1;
+
+    /// A safetensors file whose `latents` (N, L, h, w) are the first noise instead; they say count and size.
+    public string? Latents { get; init; }
+
+    /// Where the first noise is written, in the same form.
+    public string? SaveLatents { get; init; }
+
+    /// Pixels; null is the model's own size.
+    public int? Width { get; init; }
+
+    public int? Height { get; init; }
+
+    public string Device { get; init; } = "cpu";
+
+    /// Of the device `cpu`; 0 is one for each core.
+    public int Threads { get; init; }
+
+    public required string Out { get; init; }
+}
+
+/// What came of it.
+public sealed record GenerationRecord(GenerationRun Settings, IReadOnlyList<string> Files, double Seconds, long PeakMemoryBytes)
+{
+    public string ToJson() => System.Text.Json.JsonSerializer.Serialize(this, RunRecord.Json);
+}

@@ -1,0 +1,62 @@
+namespace IlgpuDiffusion.Personalization;
+
+/// A square of a photo, in pixels of the upright picture.
+public readonly record struct CropBox(int X, int Y, int Size);
+
+/// How pictures are drawn from a model.
+public sealed record Sampling
+{
+    /// ddim, ddpm or dpm++
+    public string Scheduler { get; init; } = "ddim";
+
+    public int Steps { get; init; } = 25;
+
+    /// w of classifier-free guidance (Ho and Salimans 2022); 1 and below samples from the text alone.
+    public float Guidance { get; init; } = 3;
+}
+
+/// One photo in, pictures and adapter files out: all settings of `ilgd personalize`.
+public sealed record PersonalizationRun
+{
+    public required string Photo { get; init; }
+
+    /// The face; null takes the largest square in the middle.
+    public CropBox? Crop { get; init; }
+
+    /// A folder in diffusers' layout.
+    public required string Model { get; init; }
+
+    public required string Out { get; init; }
+
+    public Method Method { get; init; } = Method.Lora;
+
+    /// With `[V]` where the person's name would stand.
+    public IReadOnlyList<string> Prompts { get; init; } = DefaultPrompts;
+
+    public Subject Subject { get; init; } = new();
+
+    public Sampling Sampling { get; init; } = new();
+
+    /// Of training and of the pictures' noise.
+    public ulong Seed { get; init; }
+
+    public string Device { get; init; } = "cpu";
+
+    /// Of the device `cpu`; 0 is one for each core.
+    public int Threads { get; init; }
+
+    /// Also write the finetuned model as a folder: the only file that a method which trains everything leaves.
+    public bool SaveModel { get; init; }
+
+    public static IReadOnlyList<string> DefaultPrompts { get; } =
+    [
+        "a [V] face",
+        "a pencil sketch of a [V] face",
+        "a [V] face smiling",
+        "a [V] face wearing a red hat",
+        "a [V] face in snow",
+        "a [V] face on a beach",
+        "pixel art of a [V] face",
+        "pop art of a [V] face",
+    ];
+}

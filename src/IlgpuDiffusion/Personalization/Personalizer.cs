@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using IlgpuDiffusion.Adapters;
+using IlgpuDiffusion.Diagnostics;
+using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Models;
+using IlgpuDiffusion.Tensors;
+using IlgpuDiffusion.Training;
+
+namespace IlgpuDiffusion.Personalization;
+
+/// How far a phase of a run is.
+public readonly record struct PhaseProgress(string Phase, long Done, long Total, string Note = "");
+
+/// The whole of `ilgd personalize`: a photo becomes a latent, the model is finetuned on it, and pictures for prompts are drawn before and after from
+/// the same noise. Nothing is in the out folder before everything is done.
+public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default)
+{
+    const string PriorPhase = "class pictures", BeforePhase = "pictures before", TrainPhase = "finetuning", AfterPhase = "pictures after";
+
+    readonly List<(string Phase, double Seconds)> seconds = [];
+
+    /// Errors: an unreadable photo or model, a prompt that is too long, a folder that cannot be written: <see cref="IlgdException"/>.
+    /// OperationCanceledException when cancelled; nothing is left then either.
+    public RunRecord Run()
+    {
+        using StagedFolder stage = new(run.Out);
+        RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
+        using Device device = Device.Open(run.Device, run.Threads);
+        using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device));
+        foreach (string prompt in run.Prompts)
+            Prompts.Check(model, run.Subject.Fill(prompt));
+        Prompts.Check(model, run.Subject.InstancePrompt);
+        string baseHash = LidbFile.BaseHash(model);
+
+        int size = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
+        using Arena arena = new(device);
+        RgbImage photo = Photo.Fit(face, size);
+        (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo));
+        PromptSampler sampler = new(model, arena, run.Sampling, run.Seed, shape[0]);
+        double before = Timed("loss before", () => Loss(model, arena, latent, shape));
+        RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, run.Prompts.Select(run.Subject.Without)));
+        float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(model, arena, shape));
+
+        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena);
+        IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
+        double after = Timed("loss after", () => Loss(model, arena, latent, shape));
+        RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, run.Prompts.Select(run.Subject.Fill)));
+
+        PersonalizationOutput output = new(run, stage)
+        {
+            Photo = photo,
+            ThroughAutoencoder = sampler.Decode(latent)[0],
+            Without = without,
+            With = with,
+            Losses = losses,
+            PhotoLossBefore = before,
+            PhotoLossAfter = after,
+        };
+        Timed("write", () => Write(output, finetuning, model, arena, baseHash));
+        output.WriteReport(seconds);
+        RunRecord record = new()
+        {
+            Settings = run,
+            Machine = RunMachine.Of(device, run.Threads),
+            PictureSize = size,
+            BaseSha256 = baseHash,
+            TrainedParameters = finetuning.Adapter?.Weights.Count ?? model.UNet.Weights.Count + model.TextEncoder.Weights.Count,
+            Seconds = seconds.ToDictionary(p => p.Phase, p => Math.Round(p.Seconds, 3)),
+            PeakMemoryBytes = PeakMemory.Bytes(),
+            Loss = losses,
+            PhotoLossBefore = before,
+            PhotoLossAfter = after,
+            Files = output.Files.ToDictionary(f => f.File, f => f.Bytes),
+        };
+        AtomicFile.Write(stage.File("run.json"), stream => stream.Write(Encoding.UTF8.GetBytes(record.ToJson())));
+        cancellation.ThrowIfCancellationRequested();
+        stage.Commit();
+        return record;
+    }
+
+    double Loss(DiffusionModel model, Arena arena, float[] latent, Shape shape) => PhotoLoss.Measure(model, arena, latent, shape, run.Subject.InstancePrompt);
+
+    RgbImage[] Draw(PromptSampler sampler, string phase, IEnumerable<string> prompts) =>
+        sampler.Decode(sampler.Latents([.. prompts], (done, total) => Report(phase, done, total)));
+
+    // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.
+    float[] ClassLatents(DiffusionModel model, Arena arena, Shape shape)
+    {
+        PromptSampler sampler = new(model, arena, run.Sampling, run.Seed + 1, shape[0]);
+        return sampler.Latents([.. Enumerable.Repeat(run.Subject.ClassPrompt, run.Method.PriorPictures)], (done, total) => Report(PriorPhase, done, total));
+    }
+
+    void Trained(TrainStep step) => Report(TrainPhase, step.Step + 1, run.Method.Steps, $"loss {step.Loss:0.0000}");
+
+    bool Write(PersonalizationOutput output, Finetuning finetuning, DiffusionModel model, Arena arena, string baseHash)
+    {
+        output.WritePictures();
+        if (finetuning.Adapter is { } adapter)
+        {
+            AdapterFile.Save(output.Stage.File(PersonalizationOutput.AdapterName), adapter, arena, Metadata(model, baseHash, output.Photo.Width));
+            if (run.Method.Trains == Trains.Lidb)
+            {
+                LidbFile.Save(
+                    output.Stage.File("lidb.safetensors"), adapter, run.Method.A, run.Method.B, run.Method.Rank, Finetuning.LidbSeed, baseHash);
+            }
+        }
+
+        if (run.SaveModel)
+        {
+            using Fold fold = new(model);
+            if (finetuning.Adapter is not null)
+                fold.Add(AdapterFile.Load(output.Stage.File(PersonalizationOutput.AdapterName), model));
+            ModelFolder.Save(model, output.Stage.File("model"));
+        }
+
+        return true;
+    }
+
+    // What other programs show of a LoRA. No paths and no prompts: the file is given away.
+    IEnumerable<(string Key, string Value)> Metadata(DiffusionModel model, string baseHash, int size) =>
+    [
+        ("ss_optimizer", "AdamW"),
+        ("ss_learning_rate", $"{run.Method.Optimizer.LearningRate}"),
+        ("ss_max_train_steps", $"{run.Method.Steps}"),
+        ("ss_num_train_images", "1"),
+        ("ss_resolution", $"({size}, {size})"),
+        ("ss_seed", $"{run.Seed}"),
+        ("modelspec.sai_model_spec", "1.0.1"),
+        ("modelspec.architecture", "stable-diffusion-v1/lora"),
+        ("modelspec.implementation", "diffusers"),
+        ("modelspec.title", $"{run.Subject.Identifier} {run.Subject.ClassNoun}"),
+        ("modelspec.resolution", $"{size}x{size}"),
+        ("modelspec.trigger_phrase", run.Subject.Identifier),
+        ("modelspec.prediction_type", model.Scheduler.PredictionType == PredictionType.V ? "v" : "epsilon"),
+        ("ilgd_version", RunMachine.Version),
+        ("ilgd_seed", $"{run.Seed}"),
+        ("ilgd_base_sha256", baseHash),
+        ("ilgd_config", JsonSerializer.Serialize(run.Method, RunRecord.Json)),
+    ];
+
+    void Report(string phase, long done, long total, string note = "")
+    {
+        cancellation.ThrowIfCancellationRequested();
+        progress?.Invoke(new PhaseProgress(phase, done, total, note));
+    }
+
+    T Timed<T>(string phase, Func<T> work)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        long start = Stopwatch.GetTimestamp();
+        T result = work();
+        seconds.Add((phase, Stopwatch.GetElapsedTime(start).TotalSeconds));
+        return result;
+    }
+}

@@ -1,0 +1,105 @@
+using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Models;
+using IlgpuDiffusion.Tensors;
+
+namespace IlgpuDiffusion.Personalization;
+
+/// One picture for each of a list of prompts by classifier-free guidance, several at once: with and without text are one batch. Picture i has noise
+/// of its own, from the seed and i alone, so a list with and without an adapter, or cut otherwise into batches, starts from the same noise.
+public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sampling, ulong seed, int side)
+{
+    const int AtOnce = 8;
+
+    /// `side`: of the latents   `progress`: denoising steps done, of all, counted in pictures   returns (N, side, side, L)
+    public float[] Latents(IReadOnlyList<string> prompts, Action<int, int>? progress = null)
+    {
+        int each = side * side * model.UNet.Config.InChannels;
+        float[] latents = new float[prompts.Count * each];
+        for (int start = 0; start < prompts.Count; start += AtOnce)
+        {
+            string[] chunk = [.. prompts.Skip(start).Take(AtOnce)];
+            int before = start * sampling.Steps;
+            Sample(chunk, start, latents.AsSpan(start * each, chunk.Length * each), step => progress?.Invoke(before + (step * chunk.Length), prompts.Count * sampling.Steps));
+        }
+
+        return latents;
+    }
+
+    /// latents: (N, side, side, L)
+    public RgbImage[] Decode(ReadOnlySpan<float> latents)
+    {
+        int each = side * side * model.Vae.Config.LatentChannels;
+        RgbImage[] pictures = new RgbImage[latents.Length / each];
+        for (int i = 0; i < pictures.Length; i++)
+        {
+            Tape tape = new(arena, recording: false);
+            float[] unscaled = latents.Slice(i * each, each).ToArray();
+            for (int k = 0; k < each; k++)
+                unscaled[k] /= model.Vae.ScalingFactor;
+            Tensor picture = model.Vae.Decode(tape, tape.From(unscaled, [1, side, side, model.Vae.Config.LatentChannels]));
+            pictures[i] = new RgbImage(picture.Shape[2], picture.Shape[1], Array.ConvertAll(picture.ToArray(), v => (byte)MathF.Round(Math.Clamp((v / 2) + 0.5f, 0, 1) * 255)));
+            arena.Reset();
+        }
+
+        return pictures;
+    }
+
+    void Sample(string[] prompts, int first, Span<float> latents, Action<int> progress)
+    {
+        int n = prompts.Length, each = latents.Length / n;
+        bool guided = sampling.Guidance > 1;
+        float[] context = Encode(guided ? [.. prompts.Select(_ => ""), .. prompts] : prompts);
+        IScheduler scheduler = Schedulers.Create(sampling.Scheduler, model.Scheduler);
+        scheduler.SetTimesteps(sampling.Steps);
+        PictureNoise[] sources = [.. Enumerable.Range(first, n).Select(i => new PictureNoise(seed, i))];
+        void Noise(Span<float> destination)
+        {
+            for (int i = 0; i < n; i++)
+                sources[i].Fill(destination.Slice(i * each, each));
+        }
+
+        Noise(latents);
+        for (int i = 0; i < latents.Length; i++)
+            latents[i] *= scheduler.InitNoiseSigma;
+        for (int step = 0; step < sampling.Steps; step++)
+        {
+            float[] input = latents.ToArray();
+            scheduler.ScaleModelInput(step, input);
+            float[] prediction = Predict(guided ? [.. input, .. input] : input, scheduler.Timesteps[step], context, guided ? 2 * n : n);
+            if (guided)
+            {
+                for (int i = 0; i < input.Length; i++)
+                    prediction[i] += sampling.Guidance * (prediction[input.Length + i] - prediction[i]);
+            }
+
+            scheduler.Step(step, prediction.AsSpan(0, input.Length), latents, Noise);
+            progress(step + 1);
+        }
+    }
+
+    // (prompts, T, D), on the host: the arena starts afresh at each step.
+    float[] Encode(string[] prompts)
+    {
+        int tokens = model.TextEncoder.Config.MaxPositionEmbeddings;
+        Tape tape = new(arena, recording: false);
+        float[] context = model.TextEncoder.Forward(tape, [.. prompts.SelectMany(p => model.Tokenizer.EncodePadded(p, tokens))], prompts.Length).ToArray();
+        arena.Reset();
+        return context;
+    }
+
+    float[] Predict(float[] samples, int timestep, float[] context, int batch)
+    {
+        int features = model.UNet.Config.CrossAttentionDim;
+        Tape tape = new(arena, recording: false);
+        Tensor y = model.UNet.Forward(
+            tape,
+            tape.From(samples, [batch, side, side, model.UNet.Config.InChannels]),
+            [timestep],
+            tape.From(context, [batch, context.Length / (batch * features), features]));
+        float[] prediction = y.ToArray();
+        arena.Reset();
+        return prediction;
+    }
+}

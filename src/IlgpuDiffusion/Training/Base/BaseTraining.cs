@@ -1,0 +1,155 @@
+using System.Text.Json;
+using IlgpuDiffusion.Data.World;
+using IlgpuDiffusion.Diagnostics;
+using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Models;
+using IlgpuDiffusion.Nn;
+using IlgpuDiffusion.Tensors;
+
+namespace IlgpuDiffusion.Training.Base;
+
+/// Trains face-mini from nothing: pictures, autoencoder, latents, then UNet and text encoder together. The folder holds the state of each run
+/// (`vae.state.safetensors`, `denoiser.state.safetensors`), metrics.jsonl, sample grids, and in `model/` the diffusers folder. A run that was cut off
+/// goes on where it stood.
+public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string outFolder, Device device, TextWriter log, bool interactive)
+{
+    const int SaveEvery = 250;
+    const int ReportEvery = 50;
+    const int SampleEvery = 1000;
+
+    readonly string config = JsonSerializer.Serialize(recipe);
+
+    public void Run()
+    {
+        Directory.CreateDirectory(outFolder);
+        PictureSet pictures = MakePictures();
+        using AutoencoderKL vae = new(FaceMini.Vae);
+        vae.Weights.Allocate(device, "vae");
+        using Arena arena = new(device);
+        TrainVae(vae, pictures, arena);
+        log.WriteLine($"encoding {pictures.Count} pictures");
+        LatentSet latents = LatentSet.Encode(vae, arena, pictures, FaceMini.PictureSize);
+        latents.Standardise(vae, vae.ScalingFactor);
+        TrainDenoiser(vae, pictures, latents, arena);
+    }
+
+    PictureSet MakePictures()
+    {
+        log.WriteLine($"rendering {recipe.DrawnPictures} drawn and {recipe.RealPictures} real pictures");
+        WorldDataset world = new(recipe.Identities, FaceMini.PictureSize);
+        TrainingPicture[] drawn = new TrainingPicture[recipe.DrawnPictures];
+        Parallel.For(0, drawn.Length, i =>
+        {
+            WorldSample sample = world.Sample(i, recipe.PictureSeed);
+            drawn[i] = new TrainingPicture(Bytes(sample.Image), sample.Caption, Real: false);
+        });
+
+        PhotoDataset photos = new(PhotoSet.Load(dataFolder, ReadPhoto).Training, FaceMini.PictureSize);
+        TrainingPicture[] real = new TrainingPicture[recipe.RealPictures];
+        Parallel.For(0, real.Length, i =>
+        {
+            PhotoSample sample = photos.Sample(i, recipe.PictureSeed);
+            real[i] = new TrainingPicture(Bytes(sample.Image), sample.Caption, Real: true);
+        });
+        return new PictureSet(drawn, real);
+    }
+
+    static Data.World.RgbImage ReadPhoto(string path)
+    {
+        IO.RgbImage image = ImageFile.Load(path);
+        return new Data.World.RgbImage(Array.ConvertAll(image.Pixels, v => v / 255f), image.Width, image.Height);
+    }
+
+    static byte[] Bytes(float[] rgb) => Array.ConvertAll(rgb, v => (byte)Math.Clamp((v * 255) + 0.5f, 0, 255));
+
+    void TrainVae(AutoencoderKL vae, PictureSet pictures, Arena arena)
+    {
+        vae.Weights.Initialize(recipe.Vae.Seed);
+        using AdamW optimizer = Optimizer(vae.Weights, recipe.Vae.LearningRate);
+        using Ema average = new(vae.Weights, new EmaSettings { Decay = recipe.EmaDecay });
+        VaeTraining training = new(vae, pictures, recipe.Vae, FaceMini.PictureSize);
+        Loop("vae", [new Trainee("vae", optimizer, average)], recipe.Vae.Steps, recipe.Vae.WarmupSteps, arena, training.Loss, _ => { });
+        average.Swap(arena);
+        arena.Reset();
+        vae.Weights.RequireGrad(false);
+    }
+
+    void TrainDenoiser(AutoencoderKL vae, PictureSet pictures, LatentSet latents, Arena arena)
+    {
+        using UNet unet = new(FaceMini.UNet);
+        using ClipTextModel text = new(FaceMini.Text);
+        unet.Weights.Allocate(device, "unet");
+        text.Weights.Allocate(device, "text_encoder");
+        unet.Weights.Initialize(recipe.Denoiser.Seed);
+        text.Weights.Initialize(recipe.Denoiser.Seed);
+        string modelFolder = Path.Combine(outFolder, "model");
+        WordVocabulary.FaceMini.Save(Path.Combine(modelFolder, "tokenizer"));
+        DiffusionModel model = new(unet, vae, text, Path.Combine(modelFolder, "tokenizer"), FaceMini.Scheduler, device);
+
+        using AdamW unetOptimizer = Optimizer(unet.Weights, recipe.Denoiser.LearningRate), textOptimizer = Optimizer(text.Weights, recipe.Denoiser.LearningRate);
+        EmaSettings averaging = new() { Decay = recipe.EmaDecay };
+        using Ema unetAverage = new(unet.Weights, averaging), textAverage = new(text.Weights, averaging);
+        DenoiserTraining training = new(
+            unet, text, new NoiseSchedule(FaceMini.Scheduler), pictures, latents, caption => WordVocabulary.FaceMini.Encode(caption), recipe.Denoiser);
+
+        void WithAverage(Action action)
+        {
+            unetAverage.Swap(arena);
+            textAverage.Swap(arena);
+            arena.Reset();
+            action();
+            unetAverage.Swap(arena);
+            textAverage.Swap(arena);
+            arena.Reset();
+        }
+
+        Loop(
+            "denoiser",
+            [new Trainee("unet", unetOptimizer, unetAverage), new Trainee("text_encoder", textOptimizer, textAverage)],
+            recipe.Denoiser.Steps,
+            recipe.Denoiser.WarmupSteps,
+            arena,
+            training.Loss,
+            step => WithAverage(() =>
+            {
+                SampleGrid.Save(model, arena, Path.Combine(outFolder, "samples", $"step-{step:000000}.png"));
+                ModelFolder.Save(model, modelFolder, SafetensorsDType.F16);
+            }));
+    }
+
+    AdamW Optimizer(Weights weights, double learningRate) => new(
+        weights,
+        new AdamWSettings { LearningRate = learningRate, Beta1 = recipe.Beta1, Beta2 = recipe.Beta2, WeightDecay = recipe.WeightDecay });
+
+    // Runs to the end from wherever the state stands; `milestone` runs every so often and at the end.
+    void Loop(
+        string name, IReadOnlyList<Trainee> trainees, int steps, int warmupSteps, Arena arena, Func<Autograd.Tape, long, Tensor> loss, Action<long> milestone)
+    {
+        string statePath = Path.Combine(outFolder, $"{name}.state.safetensors");
+        long start = TrainState.LoadIfThere(statePath, trainees, config);
+        LrSchedule schedule = new(LrCurve.Cosine, 1, warmupSteps, steps);
+        // The cosine ends at 3 % instead of zero, so that a longer run can go on from here.
+        TrainLoop loop = new(arena, trainees, step => 0.03 + (0.97 * schedule.At((int)step + 1)), recipe.MaxGradNorm);
+        using MetricsWriter metrics = new(Path.Combine(outFolder, $"{name}.metrics.jsonl"), start);
+        ProgressLine progress = new(log, name, steps, interactive, start);
+        double sum = 0;
+        for (long step = start; step < steps; step++)
+        {
+            TrainStep done = loop.Step(step, tape => loss(tape, step));
+            sum += done.Loss;
+            progress.Report(step + 1, $"loss {done.Loss:0.0000}");
+            if ((step + 1) % ReportEvery == 0)
+            {
+                metrics.Write(step + 1, ("train/loss", sum / ReportEvery), ("grad_norm", done.GradNorm), ("lr", done.LearningRate));
+                sum = 0;
+            }
+
+            bool last = step + 1 == steps;
+            if ((step + 1) % SaveEvery == 0 || last)
+                TrainState.Save(statePath, trainees, step + 1, config);
+            if ((step + 1) % SampleEvery == 0 || last)
+                milestone(step + 1);
+        }
+    }
+}

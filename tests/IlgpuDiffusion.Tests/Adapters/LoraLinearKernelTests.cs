@@ -1,0 +1,55 @@
+using ILGPU;
+using IlgpuDiffusion.Kernels.Adapters;
+using IlgpuDiffusion.Kernels.Common;
+
+namespace IlgpuDiffusion.Tests;
+
+public sealed class LoraLinearKernelTests(KernelDevices devices) : IClassFixture<KernelDevices>
+{
+    const double Tolerance = 2e-6;
+
+    public static TheoryData<LoraShape> Shapes =>
+    [
+        new LoraShape(1, 1, 1, 1, 1),
+        new LoraShape(1, 7, 33, 20, 4),
+        new LoraShape(3, 9, 17, 40, 2),
+        new LoraShape(2, 31, 270, 19, 16),
+        new LoraShape(1, 40, 256, 256, 1),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Every_device_matches_the_reference(LoraShape s)
+    {
+        int rows = s.Samples * s.Rows;
+        const float scale = 0.75f;
+        float[] x = KernelDevices.Numbers(rows * s.In, 1), w = KernelDevices.Numbers(s.Out * s.In, 2), bias = KernelDevices.Numbers(s.Out, 3);
+        float[] a = KernelDevices.Numbers(s.Samples * s.Rank * s.In, 4), b = KernelDevices.Numbers(s.Samples * s.Out * s.Rank, 5);
+        float[] dy = KernelDevices.Numbers(rows * s.Out, 6);
+        float[] y = new float[rows * s.Out], xa = new float[rows * s.Rank], dx = new float[rows * s.In], dya = new float[rows * s.Rank];
+        float[] da = KernelDevices.Numbers(a.Length, 7), db = KernelDevices.Numbers(b.Length, 8);
+        LoraLinear.Reference.Forward(x, w, bias, a, b, scale, y, xa, s);
+        LoraLinear.Reference.BackwardInput(dy, w, a, b, scale, dx, dya, s);
+        LoraLinear.Reference.BackwardFactors(x, xa, dy, dya, scale, da, db, s);
+
+        List<float[][]> results = [];
+        foreach (KernelContext k in new[] { devices.Cpu, devices.CpuTwo, devices.Simulator })
+        {
+            float[][] got = [new float[y.Length], new float[xa.Length], new float[dx.Length], new float[dya.Length], KernelDevices.Numbers(a.Length, 7), KernelDevices.Numbers(b.Length, 8)];
+            devices.Run([x, w, bias, a, b, dy, .. got], v =>
+            {
+                LoraLinear.Forward(k, v[0], v[1], v[2], v[3], v[4], scale, v[6], v[7], s);
+                LoraLinear.BackwardProject(k, v[5], v[4], v[9], s);
+                LoraLinear.BackwardInput(k, v[5], v[1], v[3], v[9], scale, v[8], s);
+                LoraLinear.BackwardA(k, v[0], v[9], scale, v[10], s);
+                LoraLinear.BackwardB(k, v[7], v[5], scale, v[11], s);
+            });
+            float[][] expected = [y, xa, dx, dya, da, db];
+            for (int i = 0; i < got.Length; i++)
+                KernelDevices.AssertClose(expected[i], got[i], Tolerance, $"result {i} of {s}");
+            results.Add(got);
+        }
+
+        Assert.Equal(results[0], results[1]);
+    }
+}

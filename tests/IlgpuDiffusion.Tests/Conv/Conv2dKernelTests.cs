@@ -1,0 +1,109 @@
+using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Conv;
+using IlgpuDiffusion.Kernels.MatMul.Cpu;
+
+namespace IlgpuDiffusion.Tests;
+
+public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<KernelDevices>
+{
+    const double Tolerance = 2e-6;
+
+    public static TheoryData<Conv2dShape> Shapes =>
+    [
+        new Conv2dShape(2, 5, 7, 3, 4, 3, 3, 1, 1, 1, 1, 1),
+        new Conv2dShape(1, 4, 4, 5, 3, 1, 1, 1, 0, 0, 0, 0),
+        new Conv2dShape(1, 4, 5, 5, 3, 1, 1, 2, 0, 0, 0, 0),
+        new Conv2dShape(1, 5, 4, 2, 3, 3, 3, 1, 0, 0, 0, 0),
+        new Conv2dShape(2, 8, 6, 4, 17, 3, 3, 2, 1, 1, 1, 1),
+        new Conv2dShape(1, 7, 9, 3, 5, 3, 3, 2, 0, 1, 0, 1),
+        new Conv2dShape(1, 11, 14, 2, 3, 5, 5, 3, 2, 2, 2, 2),
+        new Conv2dShape(1, 32, 32, 3, 5, 16, 16, 16, 0, 0, 0, 0),
+        new Conv2dShape(1, 6, 8, 3, 4, 1, 3, 1, 1, 1, 0, 0),
+        new Conv2dShape(1, 1, 13, 2, 3, 3, 3, 1, 1, 1, 1, 1),
+        new Conv2dShape(1, 1, 1, 3, 2, 3, 3, 1, 1, 1, 1, 1),
+        new Conv2dShape(1, 9, 8, 40, 33, 3, 3, 1, 1, 1, 1, 1),
+        new Conv2dShape(1, 3, 2, 2, 2, 5, 6, 1, 4, 3, 2, 4),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Forward_matches_the_reference(Conv2dShape s)
+    {
+        float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2), bias = KernelDevices.Numbers(s.O, 3);
+        foreach (float[] b in new[] { bias, [] })
+        {
+            float[] expected = new float[s.OutputCount];
+            Conv2d.Reference.Forward(x, w, b, expected, s);
+            foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+                Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), $"{isa} y");
+            Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Cpu, v[0], v[1], v[2], v[3], s), "cpu y");
+            Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Simulator, v[0], v[1], v[2], v[3], s), "simulated y");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Gradient_of_the_input_matches_the_reference_and_overwrites(Conv2dShape s)
+    {
+        float[] dy = KernelDevices.Numbers(s.OutputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2);
+        float[] expected = new float[s.InputCount];
+        Conv2d.Reference.BackwardInput(dy, w, expected, s);
+        foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+            Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInputCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dx");
+        Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInput(devices.Cpu, v[0], v[1], v[2], s), "cpu dx");
+        Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInput(devices.Simulator, v[0], v[1], v[2], s), "simulated dx");
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Gradient_of_the_weight_matches_the_reference_and_adds(Conv2dShape s)
+    {
+        float[] x = KernelDevices.Numbers(s.InputCount, 1), dy = KernelDevices.Numbers(s.OutputCount, 2);
+        float[] expected = Sevens(s.WeightCount);
+        Conv2d.Reference.BackwardWeight(x, dy, expected, s);
+        foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+            Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeightCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dw");
+        Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeight(devices.Cpu, v[0], v[1], v[2], s), "cpu dw");
+        Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeight(devices.Simulator, v[0], v[1], v[2], s), "simulated dw");
+    }
+
+    [Fact]
+    public void One_and_two_threads_give_the_same_bits()
+    {
+        Conv2dShape s = new(2, 24, 24, 32, 48, 3, 3, 1, 1, 1, 1, 1);
+        float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2);
+        float[] y = [], dx = [], dw = [];
+        foreach (KernelContext k in new[] { devices.Cpu, devices.CpuTwo })
+        {
+            float[] newY = new float[s.OutputCount], newDx = new float[s.InputCount], newDw = new float[s.WeightCount];
+            devices.Run([x, w, newY, newDx, newDw], v =>
+            {
+                Conv2d.Forward(k, v[0], v[1], ArrayView<float>.Empty, v[2], s);
+                Conv2d.BackwardInput(k, v[2], v[1], v[3], s);
+                Conv2d.BackwardWeight(k, v[0], v[2], v[4], s);
+            });
+            if (k == devices.CpuTwo)
+            {
+                Assert.Equal(y, newY);
+                Assert.Equal(dx, newDx);
+                Assert.Equal(dw, newDw);
+            }
+
+            (y, dx, dw) = (newY, newDx, newDw);
+        }
+    }
+
+    static float[] Sevens(int n)
+    {
+        float[] x = new float[n];
+        Array.Fill(x, 7);
+        return x;
+    }
+
+    void Check(float[][] inputs, float[] expected, float[] actual, Action<ArrayView<float>[]> kernel, string what)
+    {
+        devices.Run([.. inputs, actual], kernel);
+        KernelDevices.AssertClose(expected, actual, Tolerance, what);
+    }
+}

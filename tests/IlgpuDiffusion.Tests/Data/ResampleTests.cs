@@ -1,0 +1,91 @@
+using System.Text.Json;
+using IlgpuDiffusion.Data;
+using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Tests.Fixtures;
+
+namespace IlgpuDiffusion.Tests.Data;
+
+/// Every case of vision/resize.safetensors that is Pillow's or torch's antialiased resizing, and the preprocessing built on it.
+[Trait("Category", "Fixtures")]
+public sealed class ResampleTests
+{
+    // Family `interpolate` of fixtures/README.md.
+    const double Interpolate = 2e-5;
+
+    // torch's own resizing without antialias (another cubic, other borders) has no use in this program.
+    static bool IsOurs(string name, JsonElement attributes) => !name.StartsWith("torch_", StringComparison.Ordinal)
+        || (attributes.TryGetProperty("antialias", out JsonElement antialias) && antialias.GetBoolean());
+
+    [Fact]
+    public void Every_case_of_the_fixture_comes_out()
+    {
+        using FixtureFile file = FixtureFile.Open("vision", "resize.safetensors");
+        string[] cases = [.. file.Cases.Where(c => IsOurs(c, file.Attributes(c)))];
+        Assert.NotEmpty(cases);
+        Assert.All(cases, name =>
+        {
+            JsonElement attributes = file.Attributes(name);
+            if (attributes.TryGetProperty("processor", out _))
+                CheckPreprocessing(file, name, attributes);
+            else if (attributes.TryGetProperty("filter", out _))
+                CheckPillow(file, name, attributes);
+            else if (attributes.TryGetProperty("mode", out _))
+                CheckTorch(file, name, attributes);
+            else
+                Assert.EndsWith("source", name);
+        });
+    }
+
+    static void CheckPillow(FixtureFile file, string name, JsonElement attributes)
+    {
+        ResampleFilter filter = Enum.Parse<ResampleFilter>(attributes.GetProperty("filter").GetString()!, ignoreCase: true);
+        (int height, int width) = (attributes.GetProperty("height").GetInt32(), attributes.GetProperty("width").GetInt32());
+        (double, double, double, double)? box = attributes.TryGetProperty("box", out JsonElement b)
+            ? (b[0].GetDouble(), b[1].GetDouble(), b[2].GetDouble(), b[3].GetDouble())
+            : null;
+        RgbImage source = Picture(file, "source");
+        Assert.Equal(file.Bytes(name, "rgb"), Resample.Resize(source.Pixels, source.Height, source.Width, 3, height, width, filter, box));
+        if (file.Has(name, "float_gray"))
+        {
+            float[] gray = file.Floats("source", "float_gray");
+            Tol.Close(Resample.Resize(gray, source.Height, source.Width, 1, height, width, filter, box), file.Floats(name, "float_gray"), 1e-6, name);
+        }
+    }
+
+    static void CheckTorch(FixtureFile file, string name, JsonElement attributes)
+    {
+        ResampleFilter filter = Enum.Parse<ResampleFilter>(attributes.GetProperty("mode").GetString()!, ignoreCase: true);
+        (int height, int width) = (attributes.GetProperty("size")[0].GetInt32(), attributes.GetProperty("size")[1].GetInt32());
+        RgbImage source = Picture(file, "source");
+        float[] pixels = Array.ConvertAll(source.Pixels, p => p / 255f);
+        float[] resized = Resample.Resize(pixels, source.Height, source.Width, 3, height, width, filter);
+        Tol.Close(ToPlanes(resized, 3), file.Floats(name, "y"), Interpolate, name);
+    }
+
+    static void CheckPreprocessing(FixtureFile file, string name, JsonElement attributes)
+    {
+        // Pillow's numbers for its filters.
+        ResampleFilter filter = attributes.GetProperty("resample").GetInt32() == 3 ? ResampleFilter.Bicubic : ResampleFilter.Bilinear;
+        JsonElement size = attributes.GetProperty("size");
+        RgbImage source = Picture(file, "preprocess_source");
+        RgbImage image = size.TryGetProperty("shortest_edge", out JsonElement shortest)
+            ? Resample.ResizeShortestEdge(source, shortest.GetInt32(), filter)
+            : Resample.Resize(source, size.GetProperty("width").GetInt32(), size.GetProperty("height").GetInt32(), filter);
+        JsonElement crop = attributes.GetProperty("crop");
+        if (crop.ValueKind == JsonValueKind.Object)
+            image = image.CropCenter(crop.GetProperty("width").GetInt32(), crop.GetProperty("height").GetInt32());
+        Assert.Equal(file.Bytes(name, "u8"), image.Pixels);
+    }
+
+    static RgbImage Picture(FixtureFile file, string name)
+    {
+        int[] shape = file.Tensor(name, "rgb").Shape;
+        return new(shape[1], shape[0], file.Bytes(name, "rgb"));
+    }
+
+    static float[] ToPlanes(float[] pixels, int channels)
+    {
+        int area = pixels.Length / channels;
+        return [.. Enumerable.Range(0, pixels.Length).Select(i => pixels[i % area * channels + i / area])];
+    }
+}

@@ -1,0 +1,113 @@
+using ILGPU;
+using IlgpuDiffusion.Kernels.MatMul;
+using IlgpuDiffusion.Kernels.MatMul.Cpu;
+using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
+
+namespace IlgpuDiffusion.Tests;
+
+public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<KernelDevices>
+{
+    // Sums of a few thousand products of numbers below one, in float.
+    const double Tolerance = 2e-6;
+
+    // Edges of every tile size (4, 6, 12 rows; 8, 16, 32 columns; depth 256; 192 × 512), thin and empty products, split sums.
+    public static TheoryData<int, int, int, int> Shapes => new()
+    {
+        { 1, 1, 1, 1 },
+        { 1, 1, 1, 129 },
+        { 1, 17, 3, 5 },
+        { 2, 12, 32, 16 },
+        { 2, 13, 33, 17 },
+        { 3, 8, 40, 9 },
+        { 1, 4, 8, 300 },
+        { 1, 3, 65, 260 },
+        { 1, 65, 1, 1 },
+        { 6, 17, 77, 40 },
+        { 1, 31, 47, 0 },
+        { 1, 7, 19, 2500 },
+        { 40, 5, 9, 7 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Every_instruction_set_matches_the_reference(int batch, int m, int n, int k) =>
+        ForEveryFlag(batch, m, n, k, (s, bias) =>
+        {
+            foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+                Check(s, bias, v => Product.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), isa.ToString());
+        });
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Portable_kernels_match_the_reference(int batch, int m, int n, int k) =>
+        ForEveryFlag(batch, m, n, k, (s, bias) =>
+        {
+            Check(s, bias, v => Product.ForwardV1(devices.Simulator, v[0], v[1], v[2], v[3], s), "V1");
+            if ((long)batch * m * n * k > 5000)
+                return; // the simulator's barriers are slow
+            Check(s, bias, v => Product.ForwardV2(devices.Simulator, v[0], v[1], v[2], v[3], s), "V2");
+        });
+
+    [Theory]
+    [InlineData(1, 300, 700, 300)]
+    [InlineData(1, 9, 20, 9000)]
+    [InlineData(20, 70, 30, 50)]
+    public void One_and_two_threads_give_the_same_bits(int batch, int m, int n, int k)
+    {
+        MatMulShape s = new(batch, m, n, k, TransposeB: true);
+        float[] a = KernelDevices.Numbers((long)batch * m * k, 1), b = KernelDevices.Numbers((long)batch * n * k, 2);
+        float[] one = new float[batch * m * n], two = new float[batch * m * n], reference = new float[batch * m * n];
+        devices.Run([a, b, one], v => Product.Forward(devices.Cpu, v[0], v[1], ArrayView<float>.Empty, v[2], s));
+        devices.Run([a, b, two], v => Product.Forward(devices.CpuTwo, v[0], v[1], ArrayView<float>.Empty, v[2], s));
+        Assert.Equal(one, two);
+        Product.Reference.Forward(a, b, [], reference, s);
+        KernelDevices.AssertClose(reference, one, Tolerance, "c");
+    }
+
+    [Fact]
+    public void A_view_that_is_too_short_is_refused_by_name()
+    {
+        float[] short7 = new float[7];
+        ArgumentException e = Assert.Throws<ArgumentException>(() => devices.Run(
+            [new float[6], short7, new float[4]],
+            v => Product.Forward(devices.Cpu, v[0], v[1], ArrayView<float>.Empty, v[2], new MatMulShape(1, 2, 2, 4))));
+        Assert.Contains("a holds 6 floats", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(5, 3)]
+    [InlineData(700, 37)]
+    [InlineData(1025, 16)]
+    public void Column_sums_match_the_reference_and_add(int rows, int columns)
+    {
+        float[] x = KernelDevices.Numbers((long)rows * columns, 3);
+        float[] expected = KernelDevices.Numbers(columns, 4);
+        float[] cpu = [.. expected], two = [.. expected], simulated = [.. expected];
+        ColumnSum.Reference.Accumulate(x, expected, rows, columns);
+        devices.Run([x, cpu], v => ColumnSum.Accumulate(devices.Cpu, v[0], v[1], rows, columns));
+        devices.Run([x, two], v => ColumnSum.Accumulate(devices.CpuTwo, v[0], v[1], rows, columns));
+        devices.Run([x, simulated], v => ColumnSum.Accumulate(devices.Simulator, v[0], v[1], rows, columns));
+        KernelDevices.AssertClose(expected, cpu, Tolerance, "cpu");
+        KernelDevices.AssertClose(expected, simulated, Tolerance, "simulated");
+        Assert.Equal(cpu, two);
+    }
+
+    static void ForEveryFlag(int batch, int m, int n, int k, Action<MatMulShape, bool> check)
+    {
+        for (int flags = 0; flags < 16; flags++)
+            check(new MatMulShape(batch, m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0), (flags & 8) != 0);
+    }
+
+    void Check(MatMulShape s, bool bias, Action<ArrayView<float>[]> kernel, string what)
+    {
+        float[] a = KernelDevices.Numbers((long)s.Batch * s.M * s.K, 1);
+        float[] b = KernelDevices.Numbers((long)s.Batch * s.K * s.N, 2);
+        float[] biasData = bias ? KernelDevices.Numbers(s.N, 3) : [];
+        float[] expected = KernelDevices.Numbers((long)s.Batch * s.M * s.N, 4);
+        float[] actual = [.. expected];
+        Product.Reference.Forward(a, b, biasData, expected, s);
+        devices.Run([a, b, biasData, actual], kernel);
+        KernelDevices.AssertClose(expected, actual, Tolerance, $"{what}, {s}, c");
+    }
+}

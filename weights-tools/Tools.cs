@@ -1,0 +1,16 @@
+using System.CommandLine;
+using IlgpuDiffusion.Cli.Shell;
+
+namespace IlgpuDiffusion.WeightsTools;
+
+/// The program `weights-tools`.
+static class Tools
+{
+    /// Returns the exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
+    public static int Run(string[] args, TextWriter output, TextWriter error) => CommandShell.Run(
+        "weights-tools",
+        new RootCommand("weights-tools: look into weight files, check them, and render sample people.") { new InspectVerb(), new VerifyVerb(), new MakeWorldVerb() },
+        args,
+        output,
+        error);
+}
