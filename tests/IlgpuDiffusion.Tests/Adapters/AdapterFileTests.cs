@@ -27,7 +27,7 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
         Assert.All(file.Modules, m => Assert.Equal((4, 2f), (m.Rank, m.Alpha)));
         Assert.Equal(("networks.lora", "4", "2"), (file.Metadata["ss_network_module"], file.Metadata["ss_network_dim"], file.Metadata["ss_network_alpha"]));
         Lora first = (Lora)set.Adapters[0];
-        AdapterModule same = file.Modules.Single(m => m.Name == IO.Keys.KohyaKeys.Module(set.Targets[0].Component, set.Targets[0].Key));
+        AdapterModule same = file.Modules.Single(m => m.Name == IlgpuDiffusion.IO.Keys.KohyaKeys.Module(set.Targets[0].Component, set.Targets[0].Key));
         Assert.Equal(first.Down.Value.ToArray(), same.Down);
         Assert.Equal(first.Up.Value.ToArray(), same.Up);
     }
