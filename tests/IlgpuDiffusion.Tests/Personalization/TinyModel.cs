@@ -2,6 +2,7 @@ using IlgpuDiffusion.Data.World;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
+using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
 using RgbImage = IlgpuDiffusion.IO.RgbImage;
 
