@@ -1,6 +1,7 @@
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.IO;
+using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
@@ -27,7 +28,7 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
         Assert.All(file.Modules, m => Assert.Equal((4, 2f), (m.Rank, m.Alpha)));
         Assert.Equal(("networks.lora", "4", "2"), (file.Metadata["ss_network_module"], file.Metadata["ss_network_dim"], file.Metadata["ss_network_alpha"]));
         Lora first = (Lora)set.Adapters[0];
-        AdapterModule same = file.Modules.Single(m => m.Name == IlgpuDiffusion.IO.Keys.KohyaKeys.Module(set.Targets[0].Component, set.Targets[0].Key));
+        AdapterModule same = file.Modules.Single(m => m.Name == KohyaKeys.Module(set.Targets[0].Component, set.Targets[0].Key));
         Assert.Equal(first.Down.Value.ToArray(), same.Down);
         Assert.Equal(first.Up.Value.ToArray(), same.Up);
     }
@@ -71,7 +72,12 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
         Dictionary<string, AdapterModule> expected = AdapterFile.Load(plain, model).Modules.ToDictionary(m => m.Name);
         AdapterFile read = AdapterFile.Load(compact, model);
         Assert.Equal(expected.Count, read.Modules.Count);
-        Assert.All(read.Modules, m => Assert.Equal((expected[m.Name].Down, expected[m.Name].Up), (m.Down, m.Up)));
+        foreach (AdapterModule module in read.Modules)
+        {
+            Assert.Equal(expected[module.Name].Down, module.Down);
+            Assert.Equal(expected[module.Name].Up, module.Up);
+        }
+
         Assert.True(new FileInfo(compact).Length < new FileInfo(plain).Length);
     }
 
