@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using TorchSharp;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers;
 
@@ -15,7 +15,7 @@ static class Libtorch
         try
         {
             NativeLibrary.Load(library);
-            torch.set_num_threads(threads);
+            Torch.set_num_threads(threads);
         }
         catch (Exception e) when (e is DllNotFoundException or NotSupportedException or TypeInitializationException)
         {

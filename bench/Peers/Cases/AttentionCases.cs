@@ -1,6 +1,6 @@
-using IlgpuDiffusion.Peers.Torch;
-using ops = IlgpuDiffusion.Ops;
-using torch = TorchSharp.torch;
+using IlgpuDiffusion.Peers.Network;
+using Op = IlgpuDiffusion.Ops;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
@@ -19,11 +19,11 @@ static class AttentionCases
             PeerSide them = new();
             int c = s.Heads * s.D;
             Tensors.Tensor q = us.Normal(s.B, s.Queries, c), k = us.Normal(s.B, s.Keys, c), v = us.Normal(s.B, s.Keys, c), dy = us.Normal(s.B, s.Queries, c);
-            torch.Tensor tq = them.Normal(s.B, s.Queries, c), tk = them.Normal(s.B, s.Keys, c), tv = them.Normal(s.B, s.Keys, c), tdy = them.Normal(s.B, s.Queries, c);
-            Tensors.Tensor Ours(Autograd.Tape tape) => ops.Attention.Forward(tape, q, k, v, s.Heads);
-            torch.Tensor Theirs() => TorchAttention.Forward(tq, tk, tv, s.Heads);
+            Torch.Tensor tq = them.Normal(s.B, s.Queries, c), tk = them.Normal(s.B, s.Keys, c), tv = them.Normal(s.B, s.Keys, c), tdy = them.Normal(s.B, s.Queries, c);
+            Tensors.Tensor Ours(Autograd.Tape tape, Tensors.Tensor[] of) => Op.Attention.Forward(tape, of[0], of[1], of[2], s.Heads);
+            Torch.Tensor Theirs() => TorchAttention.Forward(tq, tk, tv, s.Heads);
             return backward
                 ? new Pair(us.Gradients(Ours, dy, q, k, v), PeerSide.Gradients(Theirs, tdy, tq, tk, tv), us, them)
-                : new Pair(us.Forward(Ours), PeerSide.Forward(Theirs), us, them);
+                : new Pair(us.Forward(Ours, q, k, v), PeerSide.Forward(Theirs), us, them);
         });
 }

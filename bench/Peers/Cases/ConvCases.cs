@@ -1,5 +1,5 @@
-using ops = IlgpuDiffusion.Ops;
-using torch = TorchSharp.torch;
+using Op = IlgpuDiffusion.Ops;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
@@ -18,11 +18,11 @@ static class ConvCases
             PeerSide them = new();
             int b = s.B, c = s.C, size = s.Size;
             Tensors.Tensor x = us.Normal(b, size, size, c), w = us.Normal(c, 3, 3, c), bias = us.Normal(c), dy = us.Normal(b, size, size, c);
-            torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(c, c, 3, 3), tbias = them.Normal(c), tdy = them.Normal(b, c, size, size);
-            Tensors.Tensor Ours(Autograd.Tape tape) => ops.Conv2d.Forward(tape, x, w, bias, stride: 1, padding: 1);
-            torch.Tensor Theirs() => torch.nn.functional.conv2d(tx, tw, tbias, padding: [1, 1]);
+            Torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(c, c, 3, 3), tbias = them.Normal(c), tdy = them.Normal(b, c, size, size);
+            Tensors.Tensor Ours(Autograd.Tape tape, Tensors.Tensor[] of) => Op.Conv2d.Forward(tape, of[0], of[1], of[2], stride: 1, padding: 1);
+            Torch.Tensor Theirs() => Torch.nn.functional.conv2d(tx, tw, tbias, padding: [1, 1]);
             return backward
                 ? new Pair(us.Gradients(Ours, dy, x, w, bias), PeerSide.Gradients(Theirs, tdy, tx, tw, tbias), us, them)
-                : new Pair(us.Forward(Ours), PeerSide.Forward(Theirs), us, them);
+                : new Pair(us.Forward(Ours, x, w, bias), PeerSide.Forward(Theirs), us, them);
         });
 }

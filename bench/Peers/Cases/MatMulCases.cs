@@ -1,5 +1,5 @@
-using ops = IlgpuDiffusion.Ops;
-using torch = TorchSharp.torch;
+using Op = IlgpuDiffusion.Ops;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
@@ -26,8 +26,8 @@ static class MatMulCases
         OurSide us = new(device);
         PeerSide them = new();
         Tensors.Tensor a = us.Normal(m, k), b = us.Normal(k, n);
-        torch.Tensor x = them.Normal(m, k), y = them.Normal(k, n);
-        return new Pair(us.Forward(tape => ops.MatMul.Forward(tape, a, b)), PeerSide.Forward(() => torch.mm(x, y)), us, them);
+        Torch.Tensor x = them.Normal(m, k), y = them.Normal(k, n);
+        return new Pair(us.Forward((tape, of) => Op.MatMul.Forward(tape, of[0], of[1]), a, b), PeerSide.Forward(() => Torch.mm(x, y)), us, them);
     });
 
     static PeerCase Linear(int rows, int inputs, int outputs) => new("linear+backward", $"{rows}x{inputs} -> {outputs}", Target, device =>
@@ -35,10 +35,10 @@ static class MatMulCases
         OurSide us = new(device);
         PeerSide them = new();
         Tensors.Tensor x = us.Normal(rows, inputs), w = us.Normal(outputs, inputs), b = us.Normal(outputs), dy = us.Normal(rows, outputs);
-        torch.Tensor tx = them.Normal(rows, inputs), tw = them.Normal(outputs, inputs), tb = them.Normal(outputs), tdy = them.Normal(rows, outputs);
+        Torch.Tensor tx = them.Normal(rows, inputs), tw = them.Normal(outputs, inputs), tb = them.Normal(outputs), tdy = them.Normal(rows, outputs);
         return new Pair(
-            us.Gradients(tape => ops.Linear.Forward(tape, x, w, b), dy, x, w, b),
-            PeerSide.Gradients(() => torch.nn.functional.linear(tx, tw, tb), tdy, tx, tw, tb),
+            us.Gradients((tape, of) => Op.Linear.Forward(tape, of[0], of[1], of[2]), dy, x, w, b),
+            PeerSide.Gradients(() => Torch.nn.functional.linear(tx, tw, tb), tdy, tx, tw, tb),
             us,
             them);
     });

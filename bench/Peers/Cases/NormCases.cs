@@ -1,5 +1,5 @@
-using ops = IlgpuDiffusion.Ops;
-using torch = TorchSharp.torch;
+using Op = IlgpuDiffusion.Ops;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
@@ -18,11 +18,11 @@ static class NormCases
             PeerSide them = new();
             int b = s.B, c = s.C, size = s.Size;
             Tensors.Tensor x = us.Normal(b, size, size, c), w = us.Normal(c), bias = us.Normal(c), dy = us.Normal(b, size, size, c);
-            torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(c), tbias = them.Normal(c), tdy = them.Normal(b, c, size, size);
-            Tensors.Tensor Ours(Autograd.Tape tape) => ops.GroupNorm.Forward(tape, x, w, bias, s.Groups, 1e-5f, silu: true);
-            torch.Tensor Theirs() => torch.nn.functional.silu(torch.nn.functional.group_norm(tx, s.Groups, tw, tbias, 1e-5));
+            Torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(c), tbias = them.Normal(c), tdy = them.Normal(b, c, size, size);
+            Tensors.Tensor Ours(Autograd.Tape tape, Tensors.Tensor[] of) => Op.GroupNorm.Forward(tape, of[0], of[1], of[2], s.Groups, 1e-5f, silu: true);
+            Torch.Tensor Theirs() => Torch.nn.functional.silu(Torch.nn.functional.group_norm(tx, s.Groups, tw, tbias, 1e-5));
             return backward
                 ? new Pair(us.Gradients(Ours, dy, x, w, bias), PeerSide.Gradients(Theirs, tdy, tx, tw, tbias), us, them)
-                : new Pair(us.Forward(Ours), PeerSide.Forward(Theirs), us, them);
+                : new Pair(us.Forward(Ours, x, w, bias), PeerSide.Forward(Theirs), us, them);
         });
 }

@@ -1,7 +1,7 @@
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tensors.Rng;
-using torch = TorchSharp.torch;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
@@ -22,26 +22,23 @@ sealed class OurSide(Device device) : IDisposable
         return t;
     }
 
-    public Action Forward(Func<Tape, Tensor> f) => () =>
+    public Action Forward(Func<Tape, Tensor[], Tensor> f, params Tensor[] inputs) => () =>
     {
-        f(new Tape(step, recording: false));
+        f(new Tape(step, recording: false), inputs);
         step.Reset();
     };
 
-    /// Forward, and backward from the gradient `dy` of the output to all `inputs`.
-    public Action Gradients(Func<Tape, Tensor> f, Tensor dy, params Tensor[] inputs)
+    /// Forward, and backward from the gradient `dy` of the output to all `inputs`. The inputs come fresh to each run, as a layer sees them:
+    /// no gradient of an earlier run is added to.
+    public Action Gradients(Func<Tape, Tensor[], Tensor> f, Tensor dy, params Tensor[] inputs) => () =>
     {
-        foreach (Tensor t in inputs)
+        Tape tape = new(step);
+        Tensor[] fresh = Array.ConvertAll(inputs, t => t.As(t.Shape));
+        foreach (Tensor t in fresh)
             t.RequiresGrad = true;
-        return () =>
-        {
-            foreach (Tensor t in inputs)
-                t.Grad = null;
-            Tape tape = new(step);
-            tape.Backward(f(tape), dy);
-            step.Reset();
-        };
-    }
+        tape.Backward(f(tape, fresh), dy);
+        step.Reset();
+    };
 
     public void Dispose()
     {
@@ -53,25 +50,25 @@ sealed class OurSide(Device device) : IDisposable
 /// The peer's side of a case.
 sealed class PeerSide : IDisposable
 {
-    readonly IDisposable scope = torch.NewDisposeScope();
+    readonly IDisposable scope = Torch.NewDisposeScope();
 
-    public torch.Tensor Normal(params long[] shape) => torch.randn(shape);
+    public Torch.Tensor Normal(params long[] shape) => Torch.randn(shape);
 
-    public static Action Forward(Func<torch.Tensor> f) => () =>
+    public static Action Forward(Func<Torch.Tensor> f) => () =>
     {
-        using (torch.no_grad())
-        using (torch.NewDisposeScope())
+        using (Torch.no_grad())
+        using (Torch.NewDisposeScope())
             f();
     };
 
-    public static Action Gradients(Func<torch.Tensor> f, torch.Tensor dy, params torch.Tensor[] inputs)
+    public static Action Gradients(Func<Torch.Tensor> f, Torch.Tensor dy, params Torch.Tensor[] inputs)
     {
-        foreach (torch.Tensor t in inputs)
+        foreach (Torch.Tensor t in inputs)
             t.requires_grad_();
         return () =>
         {
-            using (torch.NewDisposeScope())
-                torch.autograd.grad([f()], inputs, [dy]);
+            using (Torch.NewDisposeScope())
+                Torch.autograd.grad([f()], inputs, [dy]);
         };
     }
 

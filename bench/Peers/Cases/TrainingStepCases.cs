@@ -2,12 +2,12 @@ using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
-using IlgpuDiffusion.Peers.Torch;
+using IlgpuDiffusion.Peers.Network;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tensors.Rng;
 using IlgpuDiffusion.Training;
 using IlgpuDiffusion.Training.Base;
-using torch = TorchSharp.torch;
+using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
@@ -105,40 +105,40 @@ static class TrainingStepCases
 
     sealed class PeerStep : IDisposable
     {
-        readonly IDisposable scope = torch.NewDisposeScope();
+        readonly IDisposable scope = Torch.NewDisposeScope();
         readonly TorchUNet unet = new(FaceMini.UNet);
         readonly TorchTextEncoder text = new(FaceMini.Text);
         readonly TorchSharp.Modules.Parameter[] parameters;
-        readonly torch.optim.Optimizer? optimizer;
-        readonly torch.Tensor noisy;
-        readonly torch.Tensor noise;
-        readonly torch.Tensor timesteps;
-        readonly torch.Tensor ids;
+        readonly Torch.optim.Optimizer? optimizer;
+        readonly Torch.Tensor noisy;
+        readonly Torch.Tensor noise;
+        readonly Torch.Tensor timesteps;
+        readonly Torch.Tensor ids;
 
         public PeerStep(OurStep ours, bool update)
         {
             unet.Modules.CopyFrom(ours.UNet.Weights);
             text.Modules.CopyFrom(ours.Text.Weights);
             parameters = [.. unet.Modules.Parameters.Concat(text.Modules.Parameters).Cast<TorchSharp.Modules.Parameter>()];
-            optimizer = update ? torch.optim.AdamW(parameters, lr: 1e-3, weight_decay: 0.01) : null;
+            optimizer = update ? Torch.optim.AdamW(parameters, lr: 1e-3, weight_decay: 0.01) : null;
             (float[] x, float[] target) = ours.Inputs();
             Shape s = ours.Data.Shape;
-            noisy = torch.tensor(x).reshape(Batch, s[3], s[1], s[2]);
-            noise = torch.tensor(target).reshape(Batch, s[3], s[1], s[2]);
-            timesteps = torch.tensor(Array.ConvertAll(ours.Data.Timesteps, t => (float)t));
-            ids = torch.tensor(Array.ConvertAll(ours.Ids, i => (long)i)).reshape(Batch, -1);
+            noisy = Torch.tensor(x).reshape(Batch, s[3], s[1], s[2]);
+            noise = Torch.tensor(target).reshape(Batch, s[3], s[1], s[2]);
+            timesteps = Torch.tensor(Array.ConvertAll(ours.Data.Timesteps, t => (float)t));
+            ids = Torch.tensor(Array.ConvertAll(ours.Ids, i => (long)i)).reshape(Batch, -1);
         }
 
         public double Run()
         {
-            using IDisposable step = torch.NewDisposeScope();
+            using IDisposable step = Torch.NewDisposeScope();
             foreach (TorchSharp.Modules.Parameter p in parameters)
                 p.grad = null;
-            torch.Tensor loss = torch.nn.functional.mse_loss(unet.Forward(noisy, timesteps, text.Forward(ids)), noise);
+            Torch.Tensor loss = Torch.nn.functional.mse_loss(unet.Forward(noisy, timesteps, text.Forward(ids)), noise);
             loss.backward();
             if (optimizer is not null)
             {
-                torch.nn.utils.clip_grad_norm_(parameters, MaxGradNorm);
+                Torch.nn.utils.clip_grad_norm_(parameters, MaxGradNorm);
                 optimizer.step();
             }
 

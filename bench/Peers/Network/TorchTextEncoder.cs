@@ -1,9 +1,9 @@
 using IlgpuDiffusion.Models;
 using TorchSharp.Modules;
 using F = TorchSharp.torch.nn.functional;
-using torch = TorchSharp.torch;
+using Torch = TorchSharp.torch;
 
-namespace IlgpuDiffusion.Peers.Torch;
+namespace IlgpuDiffusion.Peers.Network;
 
 /// CLIP's text encoder in TorchSharp modules.
 sealed class TorchTextEncoder
@@ -25,9 +25,9 @@ sealed class TorchTextEncoder
     public TorchModules Modules { get; } = new();
 
     /// ids: (B, T), int64   returns (B, T, D)
-    public torch.Tensor Forward(torch.Tensor ids)
+    public Torch.Tensor Forward(Torch.Tensor ids)
     {
-        torch.Tensor x = tokens.forward(ids) + positions.weight!.narrow(0, 0, ids.shape[1]);
+        Torch.Tensor x = tokens.forward(ids) + positions.weight!.narrow(0, 0, ids.shape[1]);
         foreach (Layer layer in layers)
             x = layer.Forward(x);
         return finalNorm.forward(x);
@@ -44,12 +44,12 @@ sealed class TorchTextEncoder
         readonly Linear fc1 = m.Linear($"{key}.mlp.fc1", config.HiddenSize, config.IntermediateSize);
         readonly Linear fc2 = m.Linear($"{key}.mlp.fc2", config.IntermediateSize, config.HiddenSize);
 
-        public torch.Tensor Forward(torch.Tensor x)
+        public Torch.Tensor Forward(Torch.Tensor x)
         {
-            torch.Tensor h = norm1.forward(x);
+            Torch.Tensor h = norm1.forward(x);
             x = x + output.forward(TorchAttention.Forward(q.forward(h), k.forward(h), v.forward(h), config.NumAttentionHeads, causal: true));
             h = fc1.forward(norm2.forward(x));
-            return x + fc2.forward(h * torch.sigmoid(1.702f * h));
+            return x + fc2.forward(h * Torch.sigmoid(1.702f * h));
         }
     }
 }

@@ -1,9 +1,9 @@
 using IlgpuDiffusion.Models;
 using TorchSharp.Modules;
 using F = TorchSharp.torch.nn.functional;
-using torch = TorchSharp.torch;
+using Torch = TorchSharp.torch;
 
-namespace IlgpuDiffusion.Peers.Torch;
+namespace IlgpuDiffusion.Peers.Network;
 
 /// The denoiser in TorchSharp modules, channels first: as much of UNet2DConditionModel as face-mini and Stable Diffusion 1.5 need.
 sealed class TorchUNet
@@ -62,11 +62,11 @@ sealed class TorchUNet
     public TorchModules Modules { get; } = new();
 
     /// sample: (B, in, H, W)   timesteps: (B)   context: (B, T, D)   returns (B, out, H, W)
-    public torch.Tensor Forward(torch.Tensor sample, torch.Tensor timesteps, torch.Tensor context)
+    public Torch.Tensor Forward(Torch.Tensor sample, Torch.Tensor timesteps, Torch.Tensor context)
     {
-        torch.Tensor time = F.silu(time2.forward(F.silu(time1.forward(Embed(timesteps, config.BlockOutChannels[0])))));
-        torch.Tensor x = convIn.forward(sample);
-        Stack<torch.Tensor> skips = new([x]);
+        Torch.Tensor time = F.silu(time2.forward(F.silu(time1.forward(Embed(timesteps, config.BlockOutChannels[0])))));
+        Torch.Tensor x = convIn.forward(sample);
+        Stack<Torch.Tensor> skips = new([x]);
         foreach (Level level in down)
         {
             for (int i = 0; i < level.Resnets.Length; i++)
@@ -79,19 +79,19 @@ sealed class TorchUNet
         foreach (Level level in up)
         {
             for (int i = 0; i < level.Resnets.Length; i++)
-                x = level.Layer(i, torch.cat([x, skips.Pop()], 1), time, context);
+                x = level.Layer(i, Torch.cat([x, skips.Pop()], 1), time, context);
             if (level.Resample is not null)
-                x = level.Resample.forward(F.interpolate(x, scale_factor: [2, 2], mode: TorchSharp.InterpolationMode.Nearest));
+                x = level.Resample.forward(F.interpolate(x, scale_factor: [2, 2], mode: Torch.InterpolationMode.Nearest));
         }
 
         return convOut.forward(F.silu(normOut.forward(x)));
     }
 
-    static torch.Tensor Embed(torch.Tensor timesteps, int dim)
+    static Torch.Tensor Embed(Torch.Tensor timesteps, int dim)
     {
-        torch.Tensor frequencies = torch.exp(torch.arange(dim / 2, dtype: torch.float32) * (float)(-Math.Log(10000) / (dim / 2)));
-        torch.Tensor angles = timesteps.unsqueeze(1) * frequencies.unsqueeze(0);
-        return torch.cat([torch.cos(angles), torch.sin(angles)], 1);
+        Torch.Tensor frequencies = Torch.exp(Torch.arange(dim / 2, dtype: Torch.float32) * (float)(-Math.Log(10000) / (dim / 2)));
+        Torch.Tensor angles = timesteps.unsqueeze(1) * frequencies.unsqueeze(0);
+        return Torch.cat([Torch.cos(angles), Torch.sin(angles)], 1);
     }
 
     /// One resolution: resnets, each with its attention if there is any, and the convolution that halves or smooths after doubling.
@@ -105,7 +105,7 @@ sealed class TorchUNet
         public Conv2d? Resample { get; } =
             resample is null ? null : m.Conv($"{key}.{resample}.0.conv", channels[0].Out, channels[0].Out, 3, resample == "downsamplers" ? 2 : 1);
 
-        public torch.Tensor Layer(int i, torch.Tensor x, torch.Tensor time, torch.Tensor context)
+        public Torch.Tensor Layer(int i, Torch.Tensor x, Torch.Tensor time, Torch.Tensor context)
         {
             x = Resnets[i].Forward(x, time);
             return transformers.Length > 0 ? transformers[i].Forward(x, context) : x;
@@ -121,9 +121,9 @@ sealed class TorchUNet
         readonly Conv2d conv2 = m.Conv($"{key}.conv2", outputs, outputs, 3);
         readonly Conv2d? shortcut = inputs != outputs ? m.Conv($"{key}.conv_shortcut", inputs, outputs, 1) : null;
 
-        public torch.Tensor Forward(torch.Tensor x, torch.Tensor on)
+        public Torch.Tensor Forward(Torch.Tensor x, Torch.Tensor on)
         {
-            torch.Tensor h = conv1.forward(F.silu(norm1.forward(x))) + time.forward(on).unsqueeze(-1).unsqueeze(-1);
+            Torch.Tensor h = conv1.forward(F.silu(norm1.forward(x))) + time.forward(on).unsqueeze(-1).unsqueeze(-1);
             return (shortcut?.forward(x) ?? x) + conv2.forward(F.silu(norm2.forward(h)));
         }
     }
@@ -142,13 +142,13 @@ sealed class TorchUNet
         readonly Linear ffOut = m.Linear($"{key}.transformer_blocks.0.ff.net.2", 4 * channels, channels);
         readonly Conv2d projOut = m.Conv($"{key}.proj_out", channels, channels, 1);
 
-        public torch.Tensor Forward(torch.Tensor x, torch.Tensor context)
+        public Torch.Tensor Forward(Torch.Tensor x, Torch.Tensor context)
         {
-            torch.Tensor h = projIn.forward(norm.forward(x)).flatten(2).transpose(1, 2);
-            torch.Tensor n = norm1.forward(h);
+            Torch.Tensor h = projIn.forward(norm.forward(x)).flatten(2).transpose(1, 2);
+            Torch.Tensor n = norm1.forward(h);
             h = self.Forward(n, n, heads) + h;
             h = cross.Forward(norm2.forward(h), context, heads) + h;
-            torch.Tensor[] halves = ffIn.forward(norm3.forward(h)).chunk(2, -1);
+            Torch.Tensor[] halves = ffIn.forward(norm3.forward(h)).chunk(2, -1);
             h = ffOut.forward(halves[0] * F.gelu(halves[1])) + h;
             return projOut.forward(h.transpose(1, 2).reshape(x.shape)) + x;
         }
@@ -161,7 +161,7 @@ sealed class TorchUNet
         readonly Linear v = m.Linear($"{key}.to_v", contextChannels, channels, bias: false);
         readonly Linear output = m.Linear($"{key}.to_out.0", channels, channels);
 
-        public torch.Tensor Forward(torch.Tensor x, torch.Tensor context, int heads) =>
+        public Torch.Tensor Forward(Torch.Tensor x, Torch.Tensor context, int heads) =>
             output.forward(TorchAttention.Forward(q.forward(x), k.forward(context), v.forward(context), heads));
     }
 }

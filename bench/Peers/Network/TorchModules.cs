@@ -1,43 +1,43 @@
 using TorchSharp.Modules;
-using torch = TorchSharp.torch;
+using Torch = TorchSharp.torch;
 using Weights = IlgpuDiffusion.Nn.Weights;
 
-namespace IlgpuDiffusion.Peers.Torch;
+namespace IlgpuDiffusion.Peers.Network;
 
 /// Makes TorchSharp modules under their published keys, so that our weights can be copied into them.
 sealed class TorchModules
 {
-    readonly Dictionary<string, torch.Tensor> parameters = [];
+    readonly Dictionary<string, Torch.Tensor> parameters = [];
 
-    public IReadOnlyCollection<torch.Tensor> Parameters => parameters.Values;
+    public IReadOnlyCollection<Torch.Tensor> Parameters => parameters.Values;
 
     public Linear Linear(string key, int inputs, int outputs, bool bias = true)
     {
-        Linear m = torch.nn.Linear(inputs, outputs, bias);
+        Linear m = Torch.nn.Linear(inputs, outputs, bias);
         return Declared(key, m, m.weight!, m.bias);
     }
 
     public Conv2d Conv(string key, int inputs, int outputs, int kernel, int stride = 1)
     {
-        Conv2d m = torch.nn.Conv2d(inputs, outputs, kernel, stride, kernel / 2);
+        Conv2d m = Torch.nn.Conv2d(inputs, outputs, kernel, stride, kernel / 2);
         return Declared(key, m, m.weight!, m.bias);
     }
 
     public GroupNorm GroupNorm(string key, int channels, int groups, double eps)
     {
-        GroupNorm m = torch.nn.GroupNorm(groups, channels, eps);
+        GroupNorm m = Torch.nn.GroupNorm(groups, channels, eps);
         return Declared(key, m, m.weight!, m.bias);
     }
 
     public LayerNorm LayerNorm(string key, int features, double eps = 1e-5)
     {
-        LayerNorm m = torch.nn.LayerNorm(features, eps);
+        LayerNorm m = Torch.nn.LayerNorm(features, eps);
         return Declared(key, m, m.weight!, m.bias);
     }
 
     public Embedding Embedding(string key, int count, int features)
     {
-        Embedding m = torch.nn.Embedding(count, features);
+        Embedding m = Torch.nn.Embedding(count, features);
         return Declared(key, m, m.weight!, null);
     }
 
@@ -46,18 +46,18 @@ sealed class TorchModules
     {
         if (weights.Parameters.Count != parameters.Count)
             throw new IlgdException($"the peer's network has {parameters.Count} parameters, ours {weights.Parameters.Count}");
-        using IDisposable _ = torch.no_grad();
+        using IDisposable _ = Torch.no_grad();
         foreach (Nn.Parameter p in weights.Parameters)
         {
-            if (!parameters.TryGetValue(p.Name, out torch.Tensor? to))
+            if (!parameters.TryGetValue(p.Name, out Torch.Tensor? to))
                 throw new IlgdException($"the peer's network has no parameter '{p.Name}'");
             long[] shape = [.. p.Published.Dims.ToArray().Select(d => (long)d)];
-            to.copy_(torch.tensor(p.ToPublished(p.Value.ToArray())).reshape(shape));
+            to.copy_(Torch.tensor(p.ToPublished(p.Value.ToArray())).reshape(shape));
         }
     }
 
-    T Declared<T>(string key, T module, torch.Tensor weight, torch.Tensor? bias)
-        where T : torch.nn.Module
+    T Declared<T>(string key, T module, Torch.Tensor weight, Torch.Tensor? bias)
+        where T : Torch.nn.Module
     {
         parameters.Add($"{key}.weight", weight);
         if (bias is not null)
