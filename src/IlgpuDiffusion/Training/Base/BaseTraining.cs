@@ -18,6 +18,8 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
     const int ReportEvery = 50;
     const int SampleEvery = 1000;
 
+    // The autoencoder and its latents depend on everything but the denoiser's settings, which may change without training it again.
+    readonly string vaeConfig = JsonSerializer.Serialize(recipe with { Denoiser = new DenoiserRecipe() });
     readonly string config = JsonSerializer.Serialize(recipe);
 
     public void Run()
@@ -28,10 +30,20 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
         vae.Weights.Allocate(device, "vae");
         using Arena arena = new(device);
         TrainVae(vae, pictures, arena);
-        log.WriteLine($"encoding {pictures.Count} pictures");
-        LatentSet latents = LatentSet.Encode(vae, arena, pictures, FaceMini.PictureSize);
+        LatentSet latents = Latents(vae, pictures, arena);
         latents.Standardise(vae, vae.ScalingFactor);
         TrainDenoiser(vae, pictures, latents, arena);
+    }
+
+    LatentSet Latents(AutoencoderKL vae, PictureSet pictures, Arena arena)
+    {
+        string path = Path.Combine(outFolder, "latents.safetensors");
+        if (LatentSet.LoadIfThere(path, LatentSet.Of(vae, FaceMini.PictureSize), vaeConfig) is { } saved)
+            return saved;
+        ProgressLine progress = new(log, "encoding", pictures.Count, interactive);
+        LatentSet latents = LatentSet.Encode(vae, arena, pictures, FaceMini.PictureSize, done => progress.Report(done));
+        latents.Save(path, vaeConfig);
+        return latents;
     }
 
     PictureSet MakePictures()
@@ -69,7 +81,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
         using AdamW optimizer = Optimizer(vae.Weights, recipe.Vae.LearningRate);
         using Ema average = new(vae.Weights, new EmaSettings { Decay = recipe.EmaDecay });
         VaeTraining training = new(vae, pictures, recipe.Vae, FaceMini.PictureSize);
-        Loop("vae", [new Trainee("vae", optimizer, average)], recipe.Vae.Steps, recipe.Vae.WarmupSteps, arena, training.Loss, _ => { });
+        Loop("vae", vaeConfig, [new Trainee("vae", optimizer, average)], recipe.Vae.Steps, recipe.Vae.WarmupSteps, arena, training.Loss, _ => { });
         average.Swap(arena);
         arena.Reset();
         vae.Weights.RequireGrad(false);
@@ -106,6 +118,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
 
         Loop(
             "denoiser",
+            config,
             [new Trainee("unet", unetOptimizer, unetAverage), new Trainee("text_encoder", textOptimizer, textAverage)],
             recipe.Denoiser.Steps,
             recipe.Denoiser.WarmupSteps,
@@ -124,10 +137,10 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
 
     // Runs to the end from wherever the state stands; `milestone` runs every so often and at the end.
     void Loop(
-        string name, IReadOnlyList<Trainee> trainees, int steps, int warmupSteps, Arena arena, Func<Autograd.Tape, long, Tensor> loss, Action<long> milestone)
+        string name, string settings, IReadOnlyList<Trainee> trainees, int steps, int warmupSteps, Arena arena, Func<Autograd.Tape, long, Tensor> loss, Action<long> milestone)
     {
         string statePath = Path.Combine(outFolder, $"{name}.state.safetensors");
-        long start = TrainState.LoadIfThere(statePath, trainees, config);
+        long start = TrainState.LoadIfThere(statePath, trainees, settings);
         LrSchedule schedule = new(LrCurve.Cosine, 1, warmupSteps, steps);
         // The cosine ends at 3 % instead of zero, so that a longer run can go on from here.
         TrainLoop loop = new(arena, trainees, step => 0.03 + (0.97 * schedule.At((int)step + 1)), recipe.MaxGradNorm);
@@ -147,7 +160,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
 
             bool last = step + 1 == steps;
             if ((step + 1) % SaveEvery == 0 || last)
-                TrainState.Save(statePath, trainees, step + 1, config);
+                TrainState.Save(statePath, trainees, step + 1, settings);
             if ((step + 1) % SampleEvery == 0 || last)
                 milestone(step + 1);
         }

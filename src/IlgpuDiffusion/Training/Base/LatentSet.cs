@@ -1,4 +1,5 @@
 using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
@@ -21,11 +22,14 @@ public sealed class LatentSet
 
     public ReadOnlySpan<float> this[int index] => Values.AsSpan((int)(index * Each.Count), (int)Each.Count);
 
+    /// (h, w, L) of a picture of this size.
+    public static Shape Of(AutoencoderKL vae, int pictureSize) => [pictureSize / vae.Config.Downscale, pictureSize / vae.Config.Downscale, vae.Config.LatentChannels];
+
     public static LatentSet Encode(AutoencoderKL vae, Arena arena, PictureSet pictures, int pictureSize, Action<int>? progress = null)
     {
         const int batch = 32;
-        int each = pictureSize * pictureSize * 3, side = pictureSize / vae.Config.Downscale;
-        Shape shape = [side, side, vae.Config.LatentChannels];
+        int each = pictureSize * pictureSize * 3;
+        Shape shape = Of(vae, pictureSize);
         float[] latents = new float[pictures.Count * shape.Count];
         float[] values = new float[batch * each];
         for (int start = 0; start < pictures.Count; start += batch)
@@ -43,6 +47,23 @@ public sealed class LatentSet
         for (int i = 0; i < latents.Length; i++)
             latents[i] *= vae.ScalingFactor;
         return new LatentSet(latents, shape);
+    }
+
+    /// The latents of an earlier run with the same settings, or null.
+    public static LatentSet? LoadIfThere(string path, Shape each, string config)
+    {
+        if (!File.Exists(path))
+            return null;
+        using SafetensorsReader reader = new(path);
+        return reader.Metadata.GetValueOrDefault("config") == config ? new LatentSet(reader.ReadFloat32("latents"), each) : null;
+    }
+
+    public void Save(string path, string config)
+    {
+        SafetensorsWriter writer = new();
+        writer.Metadata["config"] = config;
+        writer.Add("latents", [(int)(Values.Length / Each.Count), (int)Each.Count], Values);
+        writer.Write(path);
     }
 
     /// Makes every latent channel zero-mean and unit-variance over these pictures by folding the affine map into quant_conv and its inverse into
