@@ -46,7 +46,7 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
     }
 
     [Fact]
-    [Trait("Category", "Slow")]
+    [Trait("Category", "Slow")]   // minutes, and 3.4 GB
     public void Unet_matches()
     {
         using FixtureFile file = FixtureFile.Open("sd15", "goldens.safetensors");
@@ -70,7 +70,7 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
     }
 
     [Fact]
-    [Trait("Category", "Slow")]
+    [Trait("Category", "Fixtures")]
     public void Vae_matches()
     {
         using FixtureFile file = FixtureFile.Open("sd15", "goldens.safetensors");
