@@ -19,7 +19,7 @@ sealed class DeviceOptions
     {
         threads.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && result.GetValueOrDefault<int>() is < 1 or > 1024)
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int given) && (given is < 1 or > 1024))
                 result.AddError($"--threads is {result.Tokens[0].Value}; expected 1 to 1024.");
         });
         verb.Add(name);

@@ -50,7 +50,7 @@ sealed class TrainBaseVerb : Verb
         TextWriter output = parsed.InvocationConfiguration.Output;
         using Device opened = Device.Open(device.Name(parsed), device.Threads(parsed));
         bool interactive = output == Console.Out && !Console.IsOutputRedirected;
-        new BaseTraining(recipe, parsed.GetRequiredValue(data), parsed.GetRequiredValue(outFolder), opened, output, interactive).Run();
+        new BaseTraining(recipe, parsed.GetRequiredValue(data), parsed.GetRequiredValue(outFolder), opened, output, interactive, cancellation).Run();
         return 0;
     }
 }

@@ -37,7 +37,7 @@ static class CommandShell
         }
         catch (OperationCanceledException)
         {
-            error.WriteLine($"{program}: interrupted; nothing was written");
+            error.WriteLine($"{program}: interrupted");
             return Interrupted;
         }
         catch (Exception e)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace IlgpuDiffusion.Cli.Shell;
 
@@ -20,7 +21,7 @@ abstract class Verb : Command
 
     /// An option of this verb that must lie between two numbers, if it is given.
     protected Option<T> Number<T>(string name, string description, T low, T high, T? standard = null)
-        where T : struct, IComparable<T>
+        where T : struct, IComparable<T>, IParsable<T>
     {
         Option<T> option = Option<T>(name, description);
         option.HelpName = "N";
@@ -28,7 +29,9 @@ abstract class Verb : Command
             option.DefaultValueFactory = _ => value;
         option.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && result.GetValueOrDefault<T>() is var given && (given.CompareTo(low) < 0 || given.CompareTo(high) > 0))
+            // What is no number at all is told by the parser.
+            if (result.Tokens.Count == 1 && T.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out T given)
+                && (given.CompareTo(low) < 0 || given.CompareTo(high) > 0))
                 result.AddError($"{name} is {given}; expected {low} to {high}.");
         });
         return option;

@@ -95,7 +95,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
 
     void Trained(TrainStep step) => Report(TrainPhase, step.Step + 1, run.Method.Steps, $"loss {step.Loss:0.0000}");
 
-    bool Write(PersonalizationOutput output, Finetuning finetuning, DiffusionModel model, Arena arena, string baseHash)
+    void Write(PersonalizationOutput output, Finetuning finetuning, DiffusionModel model, Arena arena, string baseHash)
     {
         output.WritePictures();
         if (finetuning.Adapter is { } adapter)
@@ -115,8 +115,6 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
                 fold.Add(AdapterFile.Load(output.Stage.File(PersonalizationOutput.AdapterName), model));
             ModelFolder.Save(model, output.Stage.File("model"));
         }
-
-        return true;
     }
 
     // What other programs show of a LoRA. No paths and no prompts: the file is given away.
@@ -149,10 +147,16 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
 
     T Timed<T>(string phase, Func<T> work)
     {
+        T result = default!;
+        Timed(phase, () => { result = work(); });
+        return result;
+    }
+
+    void Timed(string phase, Action work)
+    {
         cancellation.ThrowIfCancellationRequested();
         long start = Stopwatch.GetTimestamp();
-        T result = work();
+        work();
         seconds.Add((phase, Stopwatch.GetElapsedTime(start).TotalSeconds));
-        return result;
     }
 }

@@ -12,7 +12,7 @@ namespace IlgpuDiffusion.Training.Base;
 /// Trains face-mini from nothing: pictures, autoencoder, latents, then UNet and text encoder together. The folder holds the state of each run
 /// (`vae.state.safetensors`, `denoiser.state.safetensors`), metrics.jsonl, sample grids, and in `model/` the diffusers folder. A run that was cut off
 /// goes on where it stood.
-public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string outFolder, Device device, TextWriter log, bool interactive)
+public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string outFolder, Device device, TextWriter log, bool interactive, CancellationToken cancellation = default)
 {
     const int SaveEvery = 250;
     const int ReportEvery = 50;
@@ -149,6 +149,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
         double sum = 0;
         for (long step = start; step < steps; step++)
         {
+            cancellation.ThrowIfCancellationRequested();
             TrainStep done = loop.Step(step, tape => loss(tape, step));
             sum += done.Loss;
             progress.Report(step + 1, $"loss {done.Loss:0.0000}");
