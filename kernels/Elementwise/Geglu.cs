@@ -82,8 +82,9 @@ public static class Geglu
                 for (int i = 0; i < d; i += Lanes.Width)
                 {
                     Vector<float> gate = Lanes.Load(g + i, d - i), grad = Lanes.Load(from + i, d - i);
-                    Lanes.Store(grad * Gelu.Forward(gate), dh + i, d - i);
-                    Lanes.Store(Gelu.Backward(gate, grad * Lanes.Load(h + i, d - i)), dg + i, d - i);
+                    Vector<float> normal = Gelu.Normal(gate);
+                    Lanes.Store(grad * (gate * normal), dh + i, d - i);
+                    Lanes.Store(Gelu.Backward(gate, grad * Lanes.Load(h + i, d - i), normal), dg + i, d - i);
                 }
             }
         });

@@ -19,10 +19,14 @@ public readonly struct Gelu : IUnary
 
     public static Vector<float> Forward(Vector<float> x) => x * Normal(x);
 
-    public static Vector<float> Backward(Vector<float> x, Vector<float> dy) =>
-        dy * (Normal(x) + (x * InverseRootTwoPi * FloatMath.Exp(x * x * -0.5f)));
+    public static Vector<float> Backward(Vector<float> x, Vector<float> dy) => Backward(x, dy, Normal(x));
+
+    /// The same where Φ(x) is already known.
+    internal static Vector<float> Backward(Vector<float> x, Vector<float> dy, Vector<float> normal) =>
+        dy * (normal + (x * InverseRootTwoPi * FloatMath.Exp(x * x * -0.5f)));
 
     static float Normal(float x) => 0.5f + (0.5f * FloatMath.Erf(x * RootHalf));
 
-    static Vector<float> Normal(Vector<float> x) => new Vector<float>(0.5f) + (FloatMath.Erf(x * RootHalf) * 0.5f);
+    /// Φ(x).
+    internal static Vector<float> Normal(Vector<float> x) => new Vector<float>(0.5f) + (FloatMath.Erf(x * RootHalf) * 0.5f);
 }

@@ -50,7 +50,7 @@ sealed class OurSide(Device device) : IDisposable
 /// The peer's side of a case.
 sealed class PeerSide : IDisposable
 {
-    readonly IDisposable scope = Torch.NewDisposeScope();
+    readonly TorchSharp.DisposeScope scope = Torch.NewDisposeScope();
 
     public Torch.Tensor Normal(params long[] shape) => Torch.randn(shape);
 

@@ -105,7 +105,7 @@ static class TrainingStepCases
 
     sealed class PeerStep : IDisposable
     {
-        readonly IDisposable scope = Torch.NewDisposeScope();
+        readonly TorchSharp.DisposeScope scope = Torch.NewDisposeScope();
         readonly TorchUNet unet = new(FaceMini.UNet);
         readonly TorchTextEncoder text = new(FaceMini.Text);
         readonly TorchSharp.Modules.Parameter[] parameters;
