@@ -67,7 +67,7 @@ sealed class MakeWorldVerb : Verb
             {
                 float[] rgb = FaceRenderer.Render(identity, FaceNuisance.Plain with { SceneSeed = person }, context, side);
                 byte[] bytes = Array.ConvertAll(rgb, v => (byte)MathF.Round(Math.Clamp(v, 0, 1) * 255));
-                ImageFile.SavePng(stage.File($"{person}/{name}.png"), new IO.RgbImage(side, side, bytes));
+                ImageFile.SavePng(stage.File($"{person}/{name}.png"), new RgbImage(side, side, bytes));
             }
         }
 

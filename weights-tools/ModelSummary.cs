@@ -1,3 +1,4 @@
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using IlgpuDiffusion.Cli.Shell;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Personalization;

@@ -1,4 +1,5 @@
 using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;

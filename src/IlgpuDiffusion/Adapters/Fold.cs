@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;

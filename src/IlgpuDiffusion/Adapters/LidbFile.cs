@@ -1,5 +1,6 @@
-using System.Security.Cryptography;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;

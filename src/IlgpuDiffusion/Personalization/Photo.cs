@@ -1,5 +1,6 @@
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Data;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Tensors;

@@ -1,4 +1,5 @@
 using System.Text;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Models;
 
 namespace IlgpuDiffusion.Personalization;

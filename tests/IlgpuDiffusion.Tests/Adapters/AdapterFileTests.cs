@@ -1,5 +1,6 @@
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;

@@ -4,7 +4,6 @@ using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
-using RgbImage = IlgpuDiffusion.IO.RgbImage;
 
 namespace IlgpuDiffusion.Tests.Personalization;
 

@@ -2,12 +2,6 @@ using System.Numerics;
 
 namespace IlgpuDiffusion.Data.World;
 
-/// A decoded picture: RGB, HWC, 0..1.
-public readonly record struct RgbImage(float[] Rgb, int Width, int Height);
-
-/// Decodes one image file.
-public delegate RgbImage ImageReader(string path);
-
 /// A photograph with the eyes at (±0.25, -0.05), PhotoSet.MasterSize pixels square, HWC, 0..1.
 /// Subject: "data set/person". Man and Expression are null where the data set does not tell. Matte: null where the
 /// background is not a plain one.

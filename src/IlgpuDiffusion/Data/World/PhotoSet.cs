@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using IlgpuDiffusion.IO;
 
 namespace IlgpuDiffusion.Data.World;
 
@@ -32,15 +33,15 @@ public sealed class PhotoSet
         [("london-faces", Eyes.Pair, true), ("canada-faces", Eyes.Pair, true), ("caltech-faces", Eyes.Unknown, false), ("portraits-inter-faces", Eyes.Midpoint, false)];
 
     /// folder holds the data sets, each with its metadata.csv. sets: names of those to load, null for all four.
-    public static PhotoSet Load(string folder, ImageReader read, params string[] sets)
+    public static PhotoSet Load(string folder, params string[] sets)
     {
         List<Photo> photos = [];
         foreach ((string name, Eyes eyes, bool plain) in Sets)
-            if (sets.Length == 0 || sets.Contains(name)) photos.AddRange(LoadSet(Path.Combine(folder, name), name, eyes, plain, read));
+            if (sets.Length == 0 || sets.Contains(name)) photos.AddRange(LoadSet(Path.Combine(folder, name), name, eyes, plain));
         return new PhotoSet(photos);
     }
 
-    static IEnumerable<Photo> LoadSet(string folder, string name, Eyes eyes, bool plain, ImageReader read)
+    static IEnumerable<Photo> LoadSet(string folder, string name, Eyes eyes, bool plain)
     {
         string table = Path.Combine(folder, "metadata.csv");
         if (!File.Exists(table)) throw new IlgdException($"{table}: not found; the photo folder needs {name} with its metadata.csv");
@@ -54,9 +55,9 @@ public sealed class PhotoSet
                 : throw new IlgdException($"{table}: line {number + 1}, column {column}: \"{Text(column)}\" is not a number");
 
             string path = Path.Combine(folder, Text("path") ?? throw new IlgdException($"{table}: no column \"path\""));
-            RgbImage image = read(path);
-            if (image.Rgb.Length != 3 * image.Width * image.Height || image.Width < 16 || image.Height < 16)
-                throw new IlgdException($"{path}: {image.Width}x{image.Height} with {image.Rgb.Length} values; an RGB picture of 16x16 or more is needed");
+            RgbImage image = ImageFile.Load(path);
+            if (image.Width < 16 || image.Height < 16)
+                throw new IlgdException($"{path}: {image.Width}x{image.Height}; a picture of 16x16 or more is needed");
             Matrix3x2 toSource = eyes switch
             {
                 Eyes.Pair => PhotoAlignment.FromEyes(new(Number("left_eye_x"), Number("left_eye_y")), new(Number("right_eye_x"), Number("right_eye_y"))),
@@ -74,7 +75,8 @@ public sealed class PhotoSet
 
     static Photo Align(RgbImage image, string path, string subject, bool? man, Expression? expression, Matrix3x2 toSource, bool plain)
     {
-        (float[] rgb, int w, int h) = (image.Rgb, image.Width, image.Height);
+        (int w, int h) = (image.Width, image.Height);
+        float[] rgb = Array.ConvertAll(image.Pixels, v => v / 255f);
         Matte? matte = null;
         if (plain)
         {

@@ -57,7 +57,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
             drawn[i] = new TrainingPicture(Bytes(sample.Image), sample.Caption, Real: false);
         });
 
-        PhotoDataset photos = new(PhotoSet.Load(dataFolder, ReadPhoto).Training, FaceMini.PictureSize);
+        PhotoDataset photos = new(PhotoSet.Load(dataFolder).Training, FaceMini.PictureSize);
         TrainingPicture[] real = new TrainingPicture[recipe.RealPictures];
         Parallel.For(0, real.Length, i =>
         {
@@ -65,12 +65,6 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
             real[i] = new TrainingPicture(Bytes(sample.Image), sample.Caption, Real: true);
         });
         return new PictureSet(drawn, real);
-    }
-
-    static Data.World.RgbImage ReadPhoto(string path)
-    {
-        IO.RgbImage image = ImageFile.Load(path);
-        return new Data.World.RgbImage(Array.ConvertAll(image.Pixels, v => v / 255f), image.Width, image.Height);
     }
 
     static byte[] Bytes(float[] rgb) => Array.ConvertAll(rgb, v => (byte)Math.Clamp((v * 255) + 0.5f, 0, 255));

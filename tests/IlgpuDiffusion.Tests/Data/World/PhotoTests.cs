@@ -1,6 +1,6 @@
 using System.Numerics;
 using IlgpuDiffusion.Data.World;
-using SkiaSharp;
+using IlgpuDiffusion.Tests.Fixtures;
 
 namespace IlgpuDiffusion.Tests.Data.World;
 
@@ -94,9 +94,8 @@ public class PhotoTests
     [Fact, Trait("Category", "Fixtures")]
     public void The_shared_photographs_load_aligned_keyed_and_split()
     {
-        string folder = Path.Combine(SharedFolder(), "data");
-        if (!Directory.Exists(Path.Combine(folder, "london-faces"))) Assert.Skip($"no photographs in {folder}");
-        PhotoSet set = PhotoSet.Load(folder, Read, "london-faces", "portraits-inter-faces");
+        string folder = Path.GetDirectoryName(Shared.Require("data", "london-faces"))!;
+        PhotoSet set = PhotoSet.Load(folder, "london-faces", "portraits-inter-faces");
 
         Assert.NotEmpty(set.Training);
         Assert.All(set.HeldOut, p => Assert.True(HeldOutPeople.Contains(p.Subject)));
@@ -107,23 +106,5 @@ public class PhotoTests
             Assert.Equal(photo.Subject.StartsWith("london", StringComparison.Ordinal), photo.Matte is not null);
             if (photo.Matte is { } matte) Assert.InRange(matte.Alpha.Average(), .25f, .85f);
         }
-    }
-
-    static string SharedFolder()
-    {
-        if (Environment.GetEnvironmentVariable("ILGD_SHARED") is { Length: > 0 } named) return named;
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "IlgpuDiffusion.sln"))) folder = folder.Parent;
-        return Path.Combine(folder?.Parent?.FullName ?? ".", "shared");
-    }
-
-    static RgbImage Read(string path)
-    {
-        using SKBitmap bitmap = SKBitmap.Decode(path);
-        float[] rgb = new float[3 * bitmap.Width * bitmap.Height];
-        SKColor[] pixels = bitmap.Pixels;
-        for (int i = 0; i < pixels.Length; i++)
-            (rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]) = (pixels[i].Red / 255f, pixels[i].Green / 255f, pixels[i].Blue / 255f);
-        return new RgbImage(rgb, bitmap.Width, bitmap.Height);
     }
 }

@@ -1,8 +1,8 @@
-using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tokenizer;
 
-namespace IlgpuDiffusion.Models;
+namespace IlgpuDiffusion.Diffusion;
 
 /// Everything of a latent diffusion model in diffusers' layout: owns the three networks.
 public sealed class DiffusionModel(
