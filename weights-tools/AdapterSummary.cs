@@ -27,7 +27,7 @@ sealed record AdapterSummary(
         yield return $"{File}: LoRA, dialect {Dialect}";
         yield return $"modules     {Modules.Count}, {Parameters:N0} parameters, {Bytes:N0} bytes";
         foreach (IGrouping<string, ModuleSummary> kind in Modules.GroupBy(m => Kind(m.Name)).OrderBy(g => g.Key, StringComparer.Ordinal))
-            yield return $"  {kind.Key,-14} {kind.Count(),4} modules, rms of ΔW {kind.Min(m => m.Rms):0.0e+0} to {kind.Max(m => m.Rms):0.0e+0}";
+            yield return $"  {kind.Key,-15} {kind.Count(),4} modules, rms of ΔW {kind.Min(m => m.Rms):0.0e+0} to {kind.Max(m => m.Rms):0.0e+0}";
         yield return $"rank        {Values(m => $"{m.Rank}")}";
         yield return $"alpha       {Values(m => m.Alpha is { } alpha ? $"{alpha}" : "none (scale 1)")}";
         yield return Dead.Count == 0 ? "dead        none" : $"dead        {Dead.Count} of {Modules.Count} change nothing: {string.Join(", ", Dead.Take(Listed))}{(Dead.Count > Listed ? ", …" : "")}";

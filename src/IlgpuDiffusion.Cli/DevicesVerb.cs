@@ -46,7 +46,7 @@ sealed class DevicesVerb : Verb
                 using Device device = Device.Open(name);
                 return new DeviceInfo(name, true, name switch
                 {
-                    "cpu" => $"{Environment.ProcessorCount} cores",
+                    "cpu" => $"threads: {Environment.ProcessorCount}",
                     "cpu-sim" => "ILGPU's simulator of a GPU: for tests",
                     _ => $"{device.Accelerator.Name}, {device.Accelerator.MemorySize / (1 << 20)} MiB",
                 });
