@@ -25,6 +25,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<string> scheduler;
     readonly Option<string> identifier;
     readonly Option<string> classNoun;
+    readonly Option<string?> others;
     readonly Option<bool> saveModel;
     readonly DeviceOptions device;
     readonly Option<string> outFolder;
@@ -65,6 +66,7 @@ sealed class PersonalizeVerb : Verb
         identifier.DefaultValueFactory = _ => new Subject().Identifier;
         classNoun = Option<string>("--class", "What the photo shows, in a word the model knows.", "WORD");
         classNoun.DefaultValueFactory = _ => new Subject().ClassNoun;
+        others = Option<string?>("--others", "A folder of people: the loss is measured on nine of them too, to tell this person from faces in general.", "DIR");
         saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
         device = new DeviceOptions(this);
         outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
@@ -120,9 +122,17 @@ sealed class PersonalizeVerb : Verb
             Seed = parsed.GetRequiredValue(seed),
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
+            Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
             SaveModel = parsed.GetValue(saveModel),
             Out = parsed.GetRequiredValue(outFolder),
         };
+    }
+
+    // The first nine who are not the person in the photo.
+    static IReadOnlyList<string> OtherPeople(string folder, string photo)
+    {
+        string own = Path.GetDirectoryName(Path.GetFullPath(photo))!;
+        return [.. People.Photos(folder).Where(other => Path.GetDirectoryName(Path.GetFullPath(other)) != own).Take(9)];
     }
 
     static T Given<T>(ParseResult parsed, Option<T> option, T otherwise) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : otherwise;

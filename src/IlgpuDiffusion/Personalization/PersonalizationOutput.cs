@@ -30,6 +30,10 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
 
     public required double PhotoLossAfter { get; init; }
 
+    public required double[] OthersLossBefore { get; init; }
+
+    public required double[] OthersLossAfter { get; init; }
+
     /// Everything written so far.
     public IEnumerable<(string File, long Bytes)> Files =>
         from file in Directory.EnumerateFiles(Stage.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
@@ -42,6 +46,13 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
         ImageFile.SavePng(Stage.File("grid.png"), Grid());
     }
 
+    IEnumerable<ReportNumber> Numbers()
+    {
+        yield return new ReportNumber("denoising loss on the photo", PhotoLossBefore, PhotoLossAfter, HigherIsBetter: false);
+        if (OthersLossBefore.Length > 0)
+            yield return new ReportNumber($"the same on {OthersLossBefore.Length} other people", OthersLossBefore.Average(), OthersLossAfter.Average());
+    }
+
     public void WriteReport(IReadOnlyList<(string Phase, double Seconds)> phases) => HtmlReport.Write(Stage.File("report.html"), new PersonalizationReport
     {
         Title = "One photo, personalised",
@@ -49,7 +60,7 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
         PhotoPng = ImageFile.EncodePng(Photo),
         Pictures = [.. run.Prompts.Select((prompt, i) => new ReportPicture(prompt, ImageFile.EncodePng(With[i]), ImageFile.EncodePng(Without[i])))],
         LossCurve = [CurveSeries.FromValues("loss", Losses)],
-        Numbers = [new ReportNumber("denoising loss on the photo", PhotoLossBefore, PhotoLossAfter, HigherIsBetter: false)],
+        Numbers = [.. Numbers()],
         Phases = phases,
         Files = [.. Files],
         Settings =

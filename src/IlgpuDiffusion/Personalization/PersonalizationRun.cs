@@ -45,6 +45,9 @@ public sealed record PersonalizationRun
     /// Of the device `cpu`; 0 is one for each core.
     public int Threads { get; init; }
 
+    /// Photos of other people, on whom the loss is measured too: what was learned should be of this person, not of faces in general.
+    public IReadOnlyList<string> Others { get; init; } = [];
+
     /// Also write the finetuned model as a folder: the only file that a method which trains everything leaves.
     public bool SaveModel { get; init; }
 

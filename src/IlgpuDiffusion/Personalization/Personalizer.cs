@@ -39,14 +39,17 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         using Arena arena = new(device);
         RgbImage photo = Photo.Fit(face, size);
         (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo));
+        float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size)).Latent)];
         PromptSampler sampler = new(model, arena, run.Sampling, run.Seed, shape[0]);
-        double before = Timed("loss before", () => Loss(model, arena, latent, shape));
+        double before = 0, after = 0;
+        double[] othersBefore = [], othersAfter = [];
+        Timed("loss before", () => (before, othersBefore) = Losses(model, arena, latent, others, shape));
         RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, run.Prompts.Select(run.Subject.Without)));
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(model, arena, shape));
 
         using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
-        double after = Timed("loss after", () => Loss(model, arena, latent, shape));
+        Timed("loss after", () => (after, othersAfter) = Losses(model, arena, latent, others, shape));
         RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, run.Prompts.Select(run.Subject.Fill)));
 
         PersonalizationOutput output = new(run, stage)
@@ -58,6 +61,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             Losses = losses,
             PhotoLossBefore = before,
             PhotoLossAfter = after,
+            OthersLossBefore = othersBefore,
+            OthersLossAfter = othersAfter,
         };
         Timed("write", () => Write(output, finetuning, model, arena, baseHash));
         output.WriteReport(seconds);
@@ -73,6 +78,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             Loss = losses,
             PhotoLossBefore = before,
             PhotoLossAfter = after,
+            OthersLossBefore = othersBefore,
+            OthersLossAfter = othersAfter,
             Files = output.Files.ToDictionary(f => f.File, f => f.Bytes),
         };
         AtomicFile.Write(stage.File("run.json"), stream => stream.Write(Encoding.UTF8.GetBytes(record.ToJson())));
@@ -81,7 +88,11 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         return record;
     }
 
-    double Loss(DiffusionModel model, Arena arena, float[] latent, Shape shape) => PhotoLoss.Measure(model, arena, latent, shape, run.Subject.InstancePrompt);
+    (double Own, double[] Others) Losses(DiffusionModel model, Arena arena, float[] latent, float[][] others, Shape shape)
+    {
+        double Of(float[] photo) => PhotoLoss.Measure(model, arena, photo, shape, run.Subject.InstancePrompt);
+        return (Of(latent), Array.ConvertAll(others, Of));
+    }
 
     RgbImage[] Draw(PromptSampler sampler, string phase, IEnumerable<string> prompts) =>
         sampler.Decode(sampler.Latents([.. prompts], (done, total) => Report(phase, done, total)));

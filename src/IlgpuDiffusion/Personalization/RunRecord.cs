@@ -57,6 +57,11 @@ public sealed record RunRecord
 
     public required double PhotoLossAfter { get; init; }
 
+    /// The same of the other people's photos, in the order of the settings.
+    public required IReadOnlyList<double> OthersLossBefore { get; init; }
+
+    public required IReadOnlyList<double> OthersLossAfter { get; init; }
+
     /// Bytes by file, without this one.
     public required IReadOnlyDictionary<string, long> Files { get; init; }
 

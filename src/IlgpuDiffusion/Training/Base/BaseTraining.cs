@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using IlgpuDiffusion.Data.World;
 using IlgpuDiffusion.Diagnostics;
 using IlgpuDiffusion.Diffusion;
@@ -19,8 +20,16 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
     const int SampleEvery = 1000;
 
     // The autoencoder and its latents depend on everything but the denoiser's settings, which may change without training it again.
-    readonly string vaeConfig = JsonSerializer.Serialize(recipe with { Denoiser = new DenoiserRecipe() });
-    readonly string config = JsonSerializer.Serialize(recipe);
+    readonly string vaeConfig = Json(recipe, nameof(BaseRecipe.Denoiser));
+    readonly string config = Json(recipe);
+
+    static string Json(BaseRecipe recipe, params string[] without)
+    {
+        JsonObject json = JsonSerializer.SerializeToNode(recipe)!.AsObject();
+        foreach (string key in without)
+            json.Remove(key);
+        return json.ToJsonString();
+    }
 
     public void Run()
     {
