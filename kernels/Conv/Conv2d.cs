@@ -1,7 +1,7 @@
-using IlgpuDiffusion.Kernels.Common;
-using IlgpuDiffusion.Kernels.MatMul;
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.MatMul;
 using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
 
 namespace IlgpuDiffusion.Kernels.Conv;

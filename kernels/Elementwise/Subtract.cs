@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 

@@ -1,8 +1,8 @@
 using System.Numerics;
-using IlgpuDiffusion.Kernels.Common;
-using IlgpuDiffusion.Kernels.MatMul.Cpu;
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.MatMul.Cpu;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 

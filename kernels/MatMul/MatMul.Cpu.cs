@@ -1,6 +1,6 @@
+using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
-using ILGPU;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 

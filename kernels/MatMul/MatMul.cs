@@ -1,6 +1,6 @@
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 

@@ -1,10 +1,10 @@
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
 using ILGPU.Algorithms;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Tensors;
 

@@ -1,7 +1,7 @@
+using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Optim;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
-using ILGPU.Runtime;
 using Kernel = IlgpuDiffusion.Kernels.Optim.AdamW;
 
 namespace IlgpuDiffusion.Training;

@@ -1,6 +1,6 @@
+using ILGPU.Runtime;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
-using ILGPU.Runtime;
 using Kernel = IlgpuDiffusion.Kernels.Optim.Ema;
 
 namespace IlgpuDiffusion.Training;

@@ -1,7 +1,7 @@
 using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tests.Autograd;
-using IlgpuDiffusion.Kernels.Common;
 using Kernel = IlgpuDiffusion.Kernels.Elementwise.AddChannels;
 
 namespace IlgpuDiffusion.Tests.Elementwise;

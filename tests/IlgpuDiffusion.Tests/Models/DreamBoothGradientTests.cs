@@ -194,11 +194,11 @@ public class DreamBoothGradientTests(Devices devices) : DeviceTest(devices)
             double[] row = FormulaWeights.Stat(names[i], actual);
             double allowed = t * Math.Max(stat[(i * 4) + 2], 1e-3);
             for (int j = 0; j < Math.Min(width, actual.Length); j++)
-                {
-                    Assert.True(
-                        Math.Abs(actual[j] - first[(i * width) + j]) <= allowed,
-                        $"{name} {names[i]} at {j}: {actual[j]:G9}, expected {first[(i * width) + j]:G9}, allowed ±{allowed:E2}");
-                }
+            {
+                Assert.True(
+                    Math.Abs(actual[j] - first[(i * width) + j]) <= allowed,
+                    $"{name} {names[i]} at {j}: {actual[j]:G9}, expected {first[(i * width) + j]:G9}, allowed ±{allowed:E2}");
+            }
 
             for (int k = 0; k < 4; k++)
             {

@@ -110,11 +110,11 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
             double[] row = FormulaWeights.Stat(modules[i], actual);
             double allowed = UNetTolerance * stat[(i * 4) + 2];
             for (int j = 0; j < Math.Min(width, actual.Length); j++)
-                {
-                    Assert.True(
-                        Math.Abs(actual[j] - first[(i * width) + j]) <= allowed,
-                        $"{modules[i]} at {j}: {actual[j]:G9}, expected {first[(i * width) + j]:G9}, allowed ±{allowed:E2}");
-                }
+            {
+                Assert.True(
+                    Math.Abs(actual[j] - first[(i * width) + j]) <= allowed,
+                    $"{modules[i]} at {j}: {actual[j]:G9}, expected {first[(i * width) + j]:G9}, allowed ±{allowed:E2}");
+            }
 
             for (int k = 0; k < 4; k++)
             {

@@ -1,6 +1,6 @@
+using ILGPU.Runtime;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Tensors;
-using ILGPU.Runtime;
 
 namespace IlgpuDiffusion.Ops;
 

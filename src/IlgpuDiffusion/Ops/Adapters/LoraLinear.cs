@@ -1,8 +1,8 @@
+using ILGPU;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Kernels.Adapters;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Tensors;
-using ILGPU;
 using Kernel = IlgpuDiffusion.Kernels.Adapters.LoraLinear;
 
 namespace IlgpuDiffusion.Ops;

@@ -1,8 +1,8 @@
+using ILGPU;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Kernels.Conv;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Tensors;
-using ILGPU;
 using Kernel = IlgpuDiffusion.Kernels.Conv.Conv2d;
 
 namespace IlgpuDiffusion.Ops;

@@ -1,6 +1,6 @@
 using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Tensors;
 using Kernel = IlgpuDiffusion.Kernels.Elementwise.AddChannels;
 
 namespace IlgpuDiffusion.Ops;

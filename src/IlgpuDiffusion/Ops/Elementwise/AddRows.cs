@@ -1,7 +1,7 @@
-using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
-using IlgpuDiffusion.Kernels.Common;
 using ILGPU;
+using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Tensors;
 using Kernel = IlgpuDiffusion.Kernels.Elementwise.AddChannels;
 
 namespace IlgpuDiffusion.Ops;

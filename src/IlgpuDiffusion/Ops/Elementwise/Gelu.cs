@@ -1,7 +1,7 @@
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Tensors;
-using Exact = IlgpuDiffusion.Kernels.Elementwise.Gelu;
 using ByTanh = IlgpuDiffusion.Kernels.Elementwise.GeluTanh;
+using Exact = IlgpuDiffusion.Kernels.Elementwise.Gelu;
 
 namespace IlgpuDiffusion.Ops;
 

@@ -1,6 +1,6 @@
 using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Kernels.Elementwise;
+using IlgpuDiffusion.Tensors;
 using Kernel = IlgpuDiffusion.Kernels.Elementwise.Unary;
 
 namespace IlgpuDiffusion.Ops;

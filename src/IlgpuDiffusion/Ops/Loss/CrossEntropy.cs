@@ -1,6 +1,6 @@
+using ILGPU;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Tensors;
-using ILGPU;
 using Kernel = IlgpuDiffusion.Kernels.Loss.CrossEntropy;
 
 namespace IlgpuDiffusion.Ops;

@@ -1,6 +1,6 @@
 using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Kernels.Loss;
+using IlgpuDiffusion.Tensors;
 using Kernel = IlgpuDiffusion.Kernels.Loss.PointwiseLoss;
 
 namespace IlgpuDiffusion.Ops;

@@ -1,7 +1,7 @@
+using ILGPU;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Tensors;
-using ILGPU;
 using Kernel = IlgpuDiffusion.Kernels.MatMul.MatMul;
 
 namespace IlgpuDiffusion.Ops;

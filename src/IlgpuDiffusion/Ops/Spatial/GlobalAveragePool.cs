@@ -1,7 +1,7 @@
 using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.Spatial;
+using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Ops;
 

@@ -1,7 +1,7 @@
-using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
-using IlgpuDiffusion.Kernels.Spatial;
 using ILGPU;
+using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Kernels.Spatial;
+using IlgpuDiffusion.Tensors;
 using Kernel = IlgpuDiffusion.Kernels.Spatial.MaxPool;
 
 namespace IlgpuDiffusion.Ops;

@@ -1,6 +1,6 @@
 using IlgpuDiffusion.Autograd;
-using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Kernels.Spatial;
+using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Ops;
 
