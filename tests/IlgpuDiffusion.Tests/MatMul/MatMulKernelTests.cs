@@ -84,10 +84,10 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         float[] x = KernelDevices.Numbers((long)rows * columns, 3);
         float[] expected = KernelDevices.Numbers(columns, 4);
         float[] cpu = [.. expected], two = [.. expected], simulated = [.. expected];
-        ColumnSum.Reference.Accumulate(x, expected, rows, columns);
-        devices.Run([x, cpu], v => ColumnSum.Accumulate(devices.Cpu, v[0], v[1], rows, columns));
-        devices.Run([x, two], v => ColumnSum.Accumulate(devices.CpuTwo, v[0], v[1], rows, columns));
-        devices.Run([x, simulated], v => ColumnSum.Accumulate(devices.Simulator, v[0], v[1], rows, columns));
+        BiasGradient.Reference.Accumulate(x, expected, rows, columns);
+        devices.Run([x, cpu], v => BiasGradient.Accumulate(devices.Cpu, v[0], v[1], rows, columns));
+        devices.Run([x, two], v => BiasGradient.Accumulate(devices.CpuTwo, v[0], v[1], rows, columns));
+        devices.Run([x, simulated], v => BiasGradient.Accumulate(devices.Simulator, v[0], v[1], rows, columns));
         KernelDevices.AssertClose(expected, cpu, Tolerance, "cpu");
         KernelDevices.AssertClose(expected, simulated, Tolerance, "simulated");
         Assert.Equal(cpu, two);

@@ -50,6 +50,6 @@ public static class Conv2d
         if (weight.RequiresGrad)
             Kernel.BackwardWeight(tape.Kernels, x.View, dy.View, tape.GradOf(weight).View, s);
         if (bias is { RequiresGrad: true })
-            ColumnSum.Accumulate(tape.Kernels, dy.View, tape.GradOf(bias).View, s.B * s.OutH * s.OutW, s.O);
+            BiasGradient.Accumulate(tape.Kernels, dy.View, tape.GradOf(bias).View, s.B * s.OutH * s.OutW, s.O);
     }
 }

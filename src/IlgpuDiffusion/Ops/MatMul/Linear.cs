@@ -46,6 +46,6 @@ public static class Linear
         }
 
         if (bias is { RequiresGrad: true })
-            ColumnSum.Accumulate(tape.Kernels, dy.View, tape.GradOf(bias).View, s.M, s.N);
+            BiasGradient.Accumulate(tape.Kernels, dy.View, tape.GradOf(bias).View, s.M, s.N);
     }
 }

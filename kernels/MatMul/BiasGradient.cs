@@ -6,8 +6,9 @@ using IlgpuDiffusion.Kernels.MatMul.Cpu;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 
-/// out[n] += Σ_m x[m,n]:  the gradient of a bias. The order of the sums depends on the shape alone.
-public static unsafe class ColumnSum
+/// db[n] += Σ_m dy[m, n]:  the gradient of a bias. Rows are summed in blocks side by side, so a tall matrix keeps all workers busy; the order of the sums
+/// depends on the shape alone.
+public static unsafe class BiasGradient
 {
     // ---- reference ---------------------------------------------------------------------------------
     public static class Reference
@@ -50,7 +51,7 @@ public static unsafe class ColumnSum
     public static void Accumulate(KernelContext k, ArrayView<float> x, ArrayView<float> sum, int rows, int columns)
     {
         if (x.Length < (long)rows * columns || sum.Length < columns)
-            throw new ArgumentException($"ColumnSum: ({rows}, {columns}) needs more than x's {x.Length} and sum's {sum.Length} floats");
+            throw new ArgumentException($"BiasGradient: ({rows}, {columns}) needs more than x's {x.Length} and sum's {sum.Length} floats");
         if (k.Cpu is { } cpu)
             AccumulateCpu(cpu, x.Pointer(), sum.Pointer(), rows, columns);
         else
