@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using IlgpuDiffusion.Data;
 using IlgpuDiffusion.Data.World;
 using IlgpuDiffusion.Diagnostics;
 using IlgpuDiffusion.Diffusion;
@@ -31,6 +32,8 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
         return json.ToJsonString();
     }
 
+    readonly PhotoSet photos = PhotoSet.Load(dataFolder);
+
     public void Run()
     {
         Directory.CreateDirectory(outFolder);
@@ -39,9 +42,28 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
         vae.Weights.Allocate(device, "vae");
         using Arena arena = new(device);
         TrainVae(vae, pictures, arena);
+        ReportQuality(vae, arena);
         LatentSet latents = Latents(vae, pictures, arena);
         latents.Standardise(vae, vae.ScalingFactor);
         TrainDenoiser(vae, pictures, latents, arena);
+    }
+
+    // On people that no training sees.
+    void ReportQuality(AutoencoderKL vae, Arena arena)
+    {
+        const int people = 64;
+        TrainingPicture[] drawn =
+        [
+            .. Enumerable.Range(0, people).Select(i => FaceRenderer.Render(
+                FaceIdentity.Sample(WorldDataset.HeldOutSeed(i)), FaceNuisance.Plain, new FaceContext(), FaceMini.PictureSize)).Select(rgb => new TrainingPicture(Bytes(rgb), "", false)),
+        ];
+        log.WriteLine($"autoencoder, PSNR on {people} held-out drawn people: {VaeQuality.Psnr(vae, arena, drawn, FaceMini.PictureSize):0.0} dB");
+        TrainingPicture[] real =
+        [
+            .. photos.HeldOut.Select(photo => new TrainingPicture(
+                Bytes(Resample.Resize(photo.Rgb, PhotoSet.MasterSize, PhotoSet.MasterSize, 3, FaceMini.PictureSize, FaceMini.PictureSize, ResampleFilter.Box)), "", true)),
+        ];
+        log.WriteLine($"autoencoder, PSNR on {real.Length} photographs of held-out people: {VaeQuality.Psnr(vae, arena, real, FaceMini.PictureSize):0.0} dB");
     }
 
     LatentSet Latents(AutoencoderKL vae, PictureSet pictures, Arena arena)
@@ -66,11 +88,11 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
             drawn[i] = new TrainingPicture(Bytes(sample.Image), sample.Caption, Real: false);
         });
 
-        PhotoDataset photos = new(PhotoSet.Load(dataFolder).Training, FaceMini.PictureSize);
+        PhotoDataset photographs = new(photos.Training, FaceMini.PictureSize);
         TrainingPicture[] real = new TrainingPicture[recipe.RealPictures];
         Parallel.For(0, real.Length, i =>
         {
-            PhotoSample sample = photos.Sample(i, recipe.PictureSeed);
+            PhotoSample sample = photographs.Sample(i, recipe.PictureSeed);
             real[i] = new TrainingPicture(Bytes(sample.Image), sample.Caption, Real: true);
         });
         return new PictureSet(drawn, real);
