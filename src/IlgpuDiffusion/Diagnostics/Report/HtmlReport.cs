@@ -54,8 +54,9 @@ public static partial class HtmlReport
         List<(string Value, string Name)> facts = [];
         if (report.Phases.Count > 0)
             facts.Add((Seconds(report.Phases.Sum(p => p.Seconds)), "from photo to pictures"));
-        if (report.Files.Count > 0)
-            facts.Add((Bytes(report.Files.Min(f => f.Bytes)), "smallest file"));
+        (string File, long Bytes)[] weights = [.. report.Files.Where(f => f.File.EndsWith(".safetensors", StringComparison.Ordinal)).OrderBy(f => f.Bytes)];
+        if (weights.Length > 0)
+            facts.Add((Bytes(weights[0].Bytes), "of weights for this person"));
         if (report.Pictures.Count > 0)
             facts.Add(($"{report.Pictures.Count}", report.Pictures.Count == 1 ? "picture" : "pictures"));
 
