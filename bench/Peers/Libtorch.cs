@@ -9,8 +9,6 @@ static class Libtorch
     /// Errors: one line with the loader's own words, which name the missing library or symbol version.
     public static void Load(int threads)
     {
-        // Before libtorch starts its workers. A spinning worker of theirs would steal the core on which ours is being measured.
-        Environment.SetEnvironmentVariable("OMP_NUM_THREADS", threads.ToString());
         string library = Path.Combine(AppContext.BaseDirectory, "libLibTorchSharp.so");
         try
         {

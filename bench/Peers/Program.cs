@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using IlgpuDiffusion;
 using IlgpuDiffusion.IO;
@@ -71,7 +72,12 @@ try
 
     if (json is not null)
     {
-        JsonSerializerOptions options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
+        JsonSerializerOptions options = new()
+        {
+            PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+            WriteIndented = true,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        };
         AtomicFile.Write(json, stream => JsonSerializer.Serialize(stream, rows, options));
     }
 

@@ -26,7 +26,7 @@ static class ResultsSection
     static string Section(IReadOnlyList<PeerRow> rows, int threads, string filter, string root)
     {
         StringBuilder text = new();
-        string command = "dotnet run -c Release --project bench/Peers -- " + (filter.Length > 0 ? $"--filter {filter} " : "") + $"--threads {threads} --write-results";
+        string command = "dotnet run -c Release --project bench/Peers -- " + (filter.Length > 0 ? $"--filter \"{filter}\" " : "") + $"--threads {threads} --write-results";
         text.Append("## CPU against libtorch\n\n");
         text.Append($"- machine: {Cpu()}, {Environment.ProcessorCount} logical cores, {RuntimeInformation.OSDescription}, .NET {Environment.Version}\n");
         text.Append($"- peer: TorchSharp {typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3)} (libtorch, its own defaults), both sides at {threads} threads\n");

@@ -1,6 +1,5 @@
 using IlgpuDiffusion.Models;
 using TorchSharp.Modules;
-using F = TorchSharp.torch.nn.functional;
 using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Network;
