@@ -21,6 +21,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<CropBox?> crop;
     readonly Option<int> prior;
     readonly Option<float> guidance;
+    readonly Option<string> guidanceFrom;
     readonly Option<int> samplingSteps;
     readonly Option<string> scheduler;
     readonly Option<string> identifier;
@@ -58,6 +59,9 @@ sealed class PersonalizeVerb : Verb
         crop.CustomParser = CropText.Parse;
         prior = Number("--prior", "Pictures of the class a step that hold the model to what it knew (prior preservation). [default: the method's]", 0, 1024);
         guidance = Number("--guidance", "How strongly pictures follow the prompt.", 0f, 100f, new Sampling().Guidance);
+        guidanceFrom = Option<string>("--guidance-from", "Whose idea of the prompt guides: the model as it was (base), or as finetuned (own).");
+        guidanceFrom.DefaultValueFactory = _ => "base";
+        guidanceFrom.AcceptOnlyFromAmong("base", "own");
         samplingSteps = Number("--sampling-steps", "Denoising steps a picture.", 1, 1000, new Sampling().Steps);
         scheduler = Option<string>("--scheduler", "The sampler.");
         scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
@@ -118,6 +122,7 @@ sealed class PersonalizeVerb : Verb
                 Scheduler = parsed.GetRequiredValue(scheduler),
                 Steps = parsed.GetRequiredValue(samplingSteps),
                 Guidance = parsed.GetRequiredValue(guidance),
+                GuidanceFrom = Enum.Parse<GuidanceFrom>(parsed.GetRequiredValue(guidanceFrom), ignoreCase: true),
             },
             Seed = parsed.GetRequiredValue(seed),
             Device = device.Name(parsed),

@@ -3,6 +3,17 @@ namespace IlgpuDiffusion.Personalization;
 /// A square of a photo, in pixels of the upright picture.
 public readonly record struct CropBox(int X, int Y, int Size);
 
+/// Where the direction of guidance comes from while an adapter is on.
+public enum GuidanceFrom
+{
+    /// The adapted model itself: ε = ε(∅) + w (ε([V] text) − ε(∅)). One photo has no hats and no beaches, so what the adapter learned pulls against them.
+    Own,
+
+    /// The model as it was, with the text without [V]: ε = ε([V] text) + (w − 1)(ε₀(text) − ε₀(∅)). The person comes from the adapter, hats and beaches from the
+    /// base, which has not forgotten them. One pass more a step.
+    Base,
+}
+
 /// How pictures are drawn from a model.
 public sealed record Sampling
 {
@@ -13,6 +24,9 @@ public sealed record Sampling
 
     /// w of classifier-free guidance (Ho and Salimans 2022); 1 and below samples from the text alone.
     public float Guidance { get; init; } = 3;
+
+    /// Whose idea of the text guides an adapted model: see <see cref="GuidanceFrom"/>.
+    public GuidanceFrom GuidanceFrom { get; init; } = GuidanceFrom.Base;
 }
 
 /// One photo in, pictures and adapter files out: all settings of `ilgd personalize`.

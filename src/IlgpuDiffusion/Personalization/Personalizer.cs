@@ -44,13 +44,13 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         double before = 0, after = 0;
         double[] othersBefore = [], othersAfter = [];
         Timed("loss before", () => (before, othersBefore) = Losses(model, arena, latent, others, shape));
-        RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, run.Prompts.Select(run.Subject.Without)));
+        RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, null));
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(model, arena, shape));
 
         using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
         Timed("loss after", () => (after, othersAfter) = Losses(model, arena, latent, others, shape));
-        RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, run.Prompts.Select(run.Subject.Fill)));
+        RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, finetuning));
 
         PersonalizationOutput output = new(run, stage)
         {
@@ -94,8 +94,16 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         return (Of(latent), Array.ConvertAll(others, Of));
     }
 
-    RgbImage[] Draw(PromptSampler sampler, string phase, IEnumerable<string> prompts) =>
-        sampler.Decode(sampler.Latents([.. prompts], (done, total) => Report(phase, done, total)));
+    // Before finetuning without the person's name, after it with.
+    RgbImage[] Draw(PromptSampler sampler, string phase, Finetuning? after)
+    {
+        void Progress(int done, int total) => Report(phase, done, total);
+        string[] without = [.. run.Prompts.Select(run.Subject.Without)], with = [.. run.Prompts.Select(run.Subject.Fill)];
+        if (after is null)
+            return sampler.Decode(sampler.Latents(without, Progress));
+        bool byBase = after.Adapter is not null && run.Sampling.GuidanceFrom == GuidanceFrom.Base && run.Sampling.Guidance > 1;
+        return sampler.Decode(byBase ? sampler.Latents(with, without, after.Adapter!, Progress) : sampler.Latents(with, Progress));
+    }
 
     // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.
     float[] ClassLatents(DiffusionModel model, Arena arena, Shape shape)

@@ -1,3 +1,4 @@
+using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
@@ -13,7 +14,16 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
     const int AtOnce = 8;
 
     /// `side`: of the latents   `progress`: denoising steps done, of all, counted in pictures   returns (N, side, side, L)
-    public float[] Latents(IReadOnlyList<string> prompts, Action<int, int>? progress = null)
+    public float[] Latents(IReadOnlyList<string> prompts, Action<int, int>? progress = null) => Latents(prompts, progress, (chunk, _) => Own(chunk));
+
+    /// The same with an adapter that is on, guided by the base model: `basePrompts` say the same without the person.
+    public float[] Latents(IReadOnlyList<string> prompts, IReadOnlyList<string> basePrompts, AdapterSet adapter, Action<int, int>? progress = null) =>
+        Latents(prompts, progress, (chunk, start) => ByBase(chunk, [.. basePrompts.Skip(start).Take(chunk.Length)], adapter));
+
+    // A chunk's prediction for samples at a timestep, guidance included.
+    delegate float[] Prediction(float[] samples, int timestep);
+
+    float[] Latents(IReadOnlyList<string> prompts, Action<int, int>? progress, Func<string[], int, Prediction> predictionOf)
     {
         int each = side * side * model.UNet.Config.InChannels;
         float[] latents = new float[prompts.Count * each];
@@ -21,7 +31,7 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
         {
             string[] chunk = [.. prompts.Skip(start).Take(AtOnce)];
             int before = start * sampling.Steps;
-            Sample(chunk, start, latents.AsSpan(start * each, chunk.Length * each), step => progress?.Invoke(before + (step * chunk.Length), prompts.Count * sampling.Steps));
+            Sample(predictionOf(chunk, start), chunk.Length, start, latents.AsSpan(start * each, chunk.Length * each), step => progress?.Invoke(before + (step * chunk.Length), prompts.Count * sampling.Steps));
         }
 
         return latents;
@@ -46,11 +56,43 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
         return pictures;
     }
 
-    void Sample(string[] prompts, int first, Span<float> latents, Action<int> progress)
+    Prediction Own(string[] prompts)
     {
-        int n = prompts.Length, each = latents.Length / n;
         bool guided = sampling.Guidance > 1;
         float[] context = Encode(guided ? [.. prompts.Select(_ => ""), .. prompts] : prompts);
+        return (samples, timestep) =>
+        {
+            if (!guided)
+                return Predict(samples, timestep, context, prompts.Length);
+            float[] both = Predict([.. samples, .. samples], timestep, context, 2 * prompts.Length);
+            float[] guidedBy = both[..samples.Length];
+            for (int i = 0; i < samples.Length; i++)
+                guidedBy[i] += sampling.Guidance * (both[samples.Length + i] - both[i]);
+            return guidedBy;
+        };
+    }
+
+    Prediction ByBase(string[] prompts, string[] basePrompts, AdapterSet adapter)
+    {
+        float[] context = Encode(prompts);
+        adapter.Detach();
+        float[] baseContext = Encode([.. basePrompts.Select(_ => ""), .. basePrompts]);
+        adapter.Attach();
+        return (samples, timestep) =>
+        {
+            float[] person = Predict(samples, timestep, context, prompts.Length);
+            adapter.Detach();
+            float[] both = Predict([.. samples, .. samples], timestep, baseContext, 2 * prompts.Length);
+            adapter.Attach();
+            for (int i = 0; i < samples.Length; i++)
+                person[i] += (sampling.Guidance - 1) * (both[samples.Length + i] - both[i]);
+            return person;
+        };
+    }
+
+    void Sample(Prediction predict, int n, int first, Span<float> latents, Action<int> progress)
+    {
+        int each = latents.Length / n;
         IScheduler scheduler = Schedulers.Create(sampling.Scheduler, model.Scheduler);
         scheduler.SetTimesteps(sampling.Steps);
         PictureNoise[] sources = [.. Enumerable.Range(first, n).Select(i => new PictureNoise(seed, i))];
@@ -67,14 +109,7 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
         {
             float[] input = latents.ToArray();
             scheduler.ScaleModelInput(step, input);
-            float[] prediction = Predict(guided ? [.. input, .. input] : input, scheduler.Timesteps[step], context, guided ? 2 * n : n);
-            if (guided)
-            {
-                for (int i = 0; i < input.Length; i++)
-                    prediction[i] += sampling.Guidance * (prediction[input.Length + i] - prediction[i]);
-            }
-
-            scheduler.Step(step, prediction.AsSpan(0, input.Length), latents, Noise);
+            scheduler.Step(step, predict(input, scheduler.Timesteps[step]), latents, Noise);
             progress(step + 1);
         }
     }
