@@ -33,7 +33,7 @@ public sealed record Method
     public int Steps { get; init; } = 40;
 
     /// (timestep, noise) pairs an iteration: the largest knob found.
-    public int Pairs { get; init; } = 12;
+    public int Pairs { get; init; } = 24;
 
     public int WarmupSteps { get; init; } = 5;
 

@@ -9,8 +9,8 @@ public enum GuidanceFrom
     /// The adapted model itself: ε = ε(∅) + w (ε([V] text) − ε(∅)). One photo has no hats and no beaches, so what the adapter learned pulls against them.
     Own,
 
-    /// The model as it was, with the text without [V]: ε = ε([V] text) + (w − 1)(ε₀(text) − ε₀(∅)). The person comes from the adapter, hats and beaches from the
-    /// base, which has not forgotten them. One pass more a step.
+    /// The model as it was, by what the text without [V] says beyond "a face": ε = ε([V] text) + (w − 1)(ε₀(text) − ε₀(class)). The person comes from the adapter,
+    /// hats and beaches from the base, which has not forgotten them; a plain "a [V] face" is not guided at all. One pass more a step.
     Base,
 }
 

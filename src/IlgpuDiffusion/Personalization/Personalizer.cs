@@ -102,7 +102,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         if (after is null)
             return sampler.Decode(sampler.Latents(without, Progress));
         bool byBase = after.Adapter is not null && run.Sampling.GuidanceFrom == GuidanceFrom.Base && run.Sampling.Guidance > 1;
-        return sampler.Decode(byBase ? sampler.Latents(with, without, after.Adapter!, Progress) : sampler.Latents(with, Progress));
+        return sampler.Decode(byBase ? sampler.Latents(with, without, run.Subject.ClassPrompt, after.Adapter!, Progress) : sampler.Latents(with, Progress));
     }
 
     // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.

@@ -16,9 +16,10 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
     /// `side`: of the latents   `progress`: denoising steps done, of all, counted in pictures   returns (N, side, side, L)
     public float[] Latents(IReadOnlyList<string> prompts, Action<int, int>? progress = null) => Latents(prompts, progress, (chunk, _) => Own(chunk));
 
-    /// The same with an adapter that is on, guided by the base model: `basePrompts` say the same without the person.
-    public float[] Latents(IReadOnlyList<string> prompts, IReadOnlyList<string> basePrompts, AdapterSet adapter, Action<int, int>? progress = null) =>
-        Latents(prompts, progress, (chunk, start) => ByBase(chunk, [.. basePrompts.Skip(start).Take(chunk.Length)], adapter));
+    /// The same with an adapter that is on, guided by the base model (<see cref="GuidanceFrom.Base"/>): `basePrompts` say the same without the person,
+    /// `classPrompt` says what a person is to the base.
+    public float[] Latents(IReadOnlyList<string> prompts, IReadOnlyList<string> basePrompts, string classPrompt, AdapterSet adapter, Action<int, int>? progress = null) =>
+        Latents(prompts, progress, (chunk, start) => ByBase(chunk, [.. basePrompts.Skip(start).Take(chunk.Length)], classPrompt, adapter));
 
     // A chunk's prediction for samples at a timestep, guidance included.
     delegate float[] Prediction(float[] samples, int timestep);
@@ -72,11 +73,11 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
         };
     }
 
-    Prediction ByBase(string[] prompts, string[] basePrompts, AdapterSet adapter)
+    Prediction ByBase(string[] prompts, string[] basePrompts, string classPrompt, AdapterSet adapter)
     {
         float[] context = Encode(prompts);
         adapter.Detach();
-        float[] baseContext = Encode([.. basePrompts.Select(_ => ""), .. basePrompts]);
+        float[] baseContext = Encode([.. basePrompts.Select(_ => classPrompt), .. basePrompts]);
         adapter.Attach();
         return (samples, timestep) =>
         {
