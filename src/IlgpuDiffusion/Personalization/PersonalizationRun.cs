@@ -23,7 +23,7 @@ public sealed record Sampling
     public int Steps { get; init; } = 25;
 
     /// w of classifier-free guidance (Ho and Salimans 2022); 1 and below samples from the text alone.
-    public float Guidance { get; init; } = 3;
+    public float Guidance { get; init; } = 4;
 
     /// Whose idea of the text guides an adapted model: see <see cref="GuidanceFrom"/>.
     public GuidanceFrom GuidanceFrom { get; init; } = GuidanceFrom.Base;
