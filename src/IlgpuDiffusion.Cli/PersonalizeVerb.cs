@@ -59,9 +59,9 @@ sealed class PersonalizeVerb : Verb
         crop.CustomParser = CropText.Parse;
         prior = Number("--prior", "Pictures of the class a step that hold the model to what it knew (prior preservation). [default: the method's]", 0, 1024);
         guidance = Number("--guidance", "How strongly pictures follow the prompt.", 0f, 100f, new Sampling().Guidance);
-        guidanceFrom = Option<string>("--guidance-from", "Whose idea of the prompt guides: the model as it was (base), or as finetuned (own).");
-        guidanceFrom.DefaultValueFactory = _ => "base";
-        guidanceFrom.AcceptOnlyFromAmong("base", "own");
+        guidanceFrom = Option<string>("--guidance-from", "Whose idea of the prompt guides: the finetuned model's own, or that of the model as it was too (both).");
+        guidanceFrom.DefaultValueFactory = _ => "both";
+        guidanceFrom.AcceptOnlyFromAmong("both", "own");
         samplingSteps = Number("--sampling-steps", "Denoising steps a picture.", 1, 1000, new Sampling().Steps);
         scheduler = Option<string>("--scheduler", "The sampler.");
         scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;

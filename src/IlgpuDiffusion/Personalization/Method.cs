@@ -49,7 +49,14 @@ public sealed record Method
     /// Class pictures to make for it.
     public int PriorPictures { get; init; } = 16;
 
-    public static Method Lora { get; } = new() { Name = "lora", Trains = Trains.Lora, Optimizer = new AdamWSettings { LearningRate = 1e-2, WeightDecay = 0 } };
+    public static Method Lora { get; } = new()
+    {
+        Name = "lora",
+        Trains = Trains.Lora,
+        Rank = 16,
+        Steps = 60,
+        Optimizer = new AdamWSettings { LearningRate = 3e-3, WeightDecay = 0 },
+    };
 
     public static Method Lidb { get; } = new()
     {

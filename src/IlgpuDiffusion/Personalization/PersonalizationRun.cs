@@ -9,9 +9,9 @@ public enum GuidanceFrom
     /// The adapted model itself: ε = ε(∅) + w (ε([V] text) − ε(∅)). One photo has no hats and no beaches, so what the adapter learned pulls against them.
     Own,
 
-    /// The model as it was, by what the text without [V] says beyond "a face": ε = ε([V] text) + (w − 1)(ε₀(text) − ε₀(class)). The person comes from the adapter,
-    /// hats and beaches from the base, which has not forgotten them; a plain "a [V] face" is not guided at all. One pass more a step.
-    Base,
+    /// The model as it was too, by what the text without [V] says beyond "a face": to Own is added w/2 (ε₀(text) − ε₀(class)). The person comes from the adapter,
+    /// hats and beaches from the base, which has not forgotten them. Twice the passes a step.
+    Both,
 }
 
 /// How pictures are drawn from a model.
@@ -26,7 +26,7 @@ public sealed record Sampling
     public float Guidance { get; init; } = 4;
 
     /// Whose idea of the text guides an adapted model: see <see cref="GuidanceFrom"/>.
-    public GuidanceFrom GuidanceFrom { get; init; } = GuidanceFrom.Base;
+    public GuidanceFrom GuidanceFrom { get; init; } = GuidanceFrom.Both;
 }
 
 /// One photo in, pictures and adapter files out: all settings of `ilgd personalize`.

@@ -101,8 +101,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         string[] without = [.. run.Prompts.Select(run.Subject.Without)], with = [.. run.Prompts.Select(run.Subject.Fill)];
         if (after is null)
             return sampler.Decode(sampler.Latents(without, Progress));
-        bool byBase = after.Adapter is not null && run.Sampling.GuidanceFrom == GuidanceFrom.Base && run.Sampling.Guidance > 1;
-        return sampler.Decode(byBase ? sampler.Latents(with, without, run.Subject.ClassPrompt, after.Adapter!, Progress) : sampler.Latents(with, Progress));
+        bool withBase = after.Adapter is not null && run.Sampling.GuidanceFrom == GuidanceFrom.Both && run.Sampling.Guidance > 1;
+        return sampler.Decode(withBase ? sampler.Latents(with, without, run.Subject.ClassPrompt, after.Adapter!, Progress) : sampler.Latents(with, Progress));
     }
 
     // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.

@@ -16,10 +16,10 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
     /// `side`: of the latents   `progress`: denoising steps done, of all, counted in pictures   returns (N, side, side, L)
     public float[] Latents(IReadOnlyList<string> prompts, Action<int, int>? progress = null) => Latents(prompts, progress, (chunk, _) => Own(chunk));
 
-    /// The same with an adapter that is on, guided by the base model (<see cref="GuidanceFrom.Base"/>): `basePrompts` say the same without the person,
+    /// The same with an adapter that is on, guided by the base model too (<see cref="GuidanceFrom.Both"/>): `basePrompts` say the same without the person,
     /// `classPrompt` says what a person is to the base.
     public float[] Latents(IReadOnlyList<string> prompts, IReadOnlyList<string> basePrompts, string classPrompt, AdapterSet adapter, Action<int, int>? progress = null) =>
-        Latents(prompts, progress, (chunk, start) => ByBase(chunk, [.. basePrompts.Skip(start).Take(chunk.Length)], classPrompt, adapter));
+        Latents(prompts, progress, (chunk, start) => WithBase(chunk, [.. basePrompts.Skip(start).Take(chunk.Length)], classPrompt, adapter));
 
     // A chunk's prediction for samples at a timestep, guidance included.
     delegate float[] Prediction(float[] samples, int timestep);
@@ -73,20 +73,20 @@ public sealed class PromptSampler(DiffusionModel model, Arena arena, Sampling sa
         };
     }
 
-    Prediction ByBase(string[] prompts, string[] basePrompts, string classPrompt, AdapterSet adapter)
+    Prediction WithBase(string[] prompts, string[] basePrompts, string classPrompt, AdapterSet adapter)
     {
-        float[] context = Encode(prompts);
+        Prediction own = Own(prompts);
         adapter.Detach();
         float[] baseContext = Encode([.. basePrompts.Select(_ => classPrompt), .. basePrompts]);
         adapter.Attach();
         return (samples, timestep) =>
         {
-            float[] person = Predict(samples, timestep, context, prompts.Length);
+            float[] person = own(samples, timestep);
             adapter.Detach();
             float[] both = Predict([.. samples, .. samples], timestep, baseContext, 2 * prompts.Length);
             adapter.Attach();
             for (int i = 0; i < samples.Length; i++)
-                person[i] += (sampling.Guidance - 1) * (both[samples.Length + i] - both[i]);
+                person[i] += sampling.Guidance / 2 * (both[samples.Length + i] - both[i]);
             return person;
         };
     }
