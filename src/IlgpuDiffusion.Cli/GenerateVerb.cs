@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using IlgpuDiffusion.Cli.Shell;
-using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Personalization;
 
 namespace IlgpuDiffusion.Cli;
@@ -18,9 +17,7 @@ sealed class GenerateVerb : Verb
     readonly Option<AdapterUse[]> adapters;
     readonly Option<ulong> seed;
     readonly Option<string> rng;
-    readonly Option<int> steps;
-    readonly Option<float> guidance;
-    readonly Option<string> scheduler;
+    readonly SamplingOptions sampling;
     readonly Option<int> count;
     readonly Option<string?> latents;
     readonly Option<string?> saveLatents;
@@ -53,11 +50,7 @@ sealed class GenerateVerb : Verb
         rng = Option<string>("--rng", "Whose random numbers: our own, or torch's, which give the latents of diffusers.");
         rng.DefaultValueFactory = _ => "philox";
         rng.AcceptOnlyFromAmong("philox", "torch");
-        steps = Number("--steps", "Denoising steps.", 1, 1000, new Sampling().Steps);
-        guidance = Number("--guidance", "How strongly pictures follow the prompt; 1 and below is off.", 0f, 100f, new Sampling().Guidance);
-        scheduler = Option<string>("--scheduler", "The sampler.");
-        scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
-        scheduler.AcceptOnlyFromAmong([.. Schedulers.Names]);
+        sampling = new SamplingOptions(this, "--steps");
         count = Number("--count", "Pictures.", 1, 10_000, 1);
         latents = Option<string?>("--latents", "First noise from a safetensors file, (N, L, h, w) under the key latents; it says count and size.", "FILE");
         saveLatents = Option<string?>("--save-latents", "Write the first noise in that form.", "FILE");
@@ -92,12 +85,7 @@ sealed class GenerateVerb : Verb
         Adapters = parsed.GetValue(adapters) ?? [],
         Seed = parsed.GetRequiredValue(seed),
         Rng = parsed.GetRequiredValue(rng) == "torch" ? NoiseKind.Torch : NoiseKind.Philox,
-        Sampling = new Sampling
-        {
-            Scheduler = parsed.GetRequiredValue(scheduler),
-            Steps = parsed.GetRequiredValue(steps),
-            Guidance = parsed.GetRequiredValue(guidance),
-        },
+        Sampling = sampling.Of(parsed),
         Count = parsed.GetRequiredValue(count),
         Latents = parsed.GetValue(latents),
         SaveLatents = parsed.GetValue(saveLatents),

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using IlgpuDiffusion.Cli.Shell;
-using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Personalization;
 
 namespace IlgpuDiffusion.Cli;
@@ -20,10 +19,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<ulong> seed;
     readonly Option<CropBox?> crop;
     readonly Option<int> prior;
-    readonly Option<float> guidance;
-    readonly Option<string> guidanceFrom;
-    readonly Option<int> samplingSteps;
-    readonly Option<string> scheduler;
+    readonly SamplingOptions sampling;
     readonly Option<string> identifier;
     readonly Option<string> classNoun;
     readonly Option<string?> others;
@@ -58,14 +54,7 @@ sealed class PersonalizeVerb : Verb
         crop = Option<CropBox?>("--crop", "The face: left, top and side of a square in pixels. [default: the largest in the middle]", "X,Y,SIZE");
         crop.CustomParser = CropText.Parse;
         prior = Number("--prior", "Pictures of the class a step that hold the model to what it knew (prior preservation). [default: the method's]", 0, 1024);
-        guidance = Number("--guidance", "How strongly pictures follow the prompt.", 0f, 100f, new Sampling().Guidance);
-        guidanceFrom = Option<string>("--guidance-from", "Whose idea of the prompt guides: the finetuned model's own, or that of the model as it was too (both).");
-        guidanceFrom.DefaultValueFactory = _ => "both";
-        guidanceFrom.AcceptOnlyFromAmong("both", "own");
-        samplingSteps = Number("--sampling-steps", "Denoising steps a picture.", 1, 1000, new Sampling().Steps);
-        scheduler = Option<string>("--scheduler", "The sampler.");
-        scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
-        scheduler.AcceptOnlyFromAmong([.. Schedulers.Names]);
+        sampling = new SamplingOptions(this, "--sampling-steps");
         identifier = Option<string>("--identifier", "The rare word that [V] becomes.", "WORD");
         identifier.DefaultValueFactory = _ => new Subject().Identifier;
         classNoun = Option<string>("--class", "What the photo shows, in a word the model knows.", "WORD");
@@ -117,13 +106,7 @@ sealed class PersonalizeVerb : Verb
             Method = chosen,
             Prompts = texts.Count > 0 ? texts : PersonalizationRun.DefaultPrompts,
             Subject = new Subject(parsed.GetRequiredValue(identifier), parsed.GetRequiredValue(classNoun)),
-            Sampling = new Sampling
-            {
-                Scheduler = parsed.GetRequiredValue(scheduler),
-                Steps = parsed.GetRequiredValue(samplingSteps),
-                Guidance = parsed.GetRequiredValue(guidance),
-                GuidanceFrom = Enum.Parse<GuidanceFrom>(parsed.GetRequiredValue(guidanceFrom), ignoreCase: true),
-            },
+            Sampling = sampling.Of(parsed),
             Seed = parsed.GetRequiredValue(seed),
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),

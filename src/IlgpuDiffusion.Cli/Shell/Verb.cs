@@ -20,7 +20,7 @@ abstract class Verb : Command
     protected abstract int Run(ParseResult parsed, CancellationToken cancellation);
 
     /// An option of this verb that must lie between two numbers, if it is given.
-    protected Option<T> Number<T>(string name, string description, T low, T high, T? standard = null)
+    public Option<T> Number<T>(string name, string description, T low, T high, T? standard = null)
         where T : struct, IComparable<T>, IParsable<T>
     {
         Option<T> option = Option<T>(name, description);
@@ -37,7 +37,7 @@ abstract class Verb : Command
         return option;
     }
 
-    protected Option<T> Option<T>(string name, string description, string? helpName = null)
+    public Option<T> Option<T>(string name, string description, string? helpName = null)
     {
         Option<T> option = new(name) { Description = description, HelpName = helpName };
         Add(option);

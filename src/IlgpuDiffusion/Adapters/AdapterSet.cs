@@ -4,7 +4,7 @@ using IlgpuDiffusion.Tensors;
 namespace IlgpuDiffusion.Adapters;
 
 /// The adapters of one personalisation: which layers, in which order, and their trainable weights as one array.
-public sealed class AdapterSet : IDisposable
+public sealed class AdapterSet : IAdaptation, IDisposable
 {
     readonly Weights frozen = new();
 

@@ -6,12 +6,12 @@ using IlgpuDiffusion.Nn;
 
 namespace IlgpuDiffusion.Adapters;
 
-/// Adapters added into a model's weights, W + Σ weight · ΔW: sampling then costs what it costs without. Several add up. Disposing puts the
+/// Adapters added into a model's weights, W + Σ weight · ΔW: sampling then costs what it costs without. Several add up. Detaching or disposing puts the
 /// originals back, which are kept and not computed again: the model is as it was, bit for bit.
-public sealed class Fold(DiffusionModel model) : IDisposable
+public sealed class Fold(DiffusionModel model) : IAdaptation, IDisposable
 {
     readonly IReadOnlyDictionary<string, Parameter> layers = AdapterFile.Layers(model);
-    readonly Dictionary<Parameter, float[]> originals = [];
+    readonly Dictionary<Parameter, (float[] Original, float[] Folded)> weights = [];
 
     /// `adapter` comes from <see cref="AdapterFile.Load"/> for this model.
     public void Add(AdapterFile adapter, float weight = 1)
@@ -19,17 +19,28 @@ public sealed class Fold(DiffusionModel model) : IDisposable
         foreach (AdapterModule module in adapter.Modules)
         {
             Parameter layer = layers[KohyaKeys.Canonical(module.Name)];
-            float[] values = layer.Value.ToArray();
-            originals.TryAdd(layer, [.. values]);
-            TensorPrimitives.MultiplyAdd(layer.ToHeld(module.Delta()), weight, values, values);
-            layer.Value.CopyFrom(values);
+            if (!weights.TryGetValue(layer, out (float[] Original, float[] Folded) values))
+            {
+                float[] original = layer.Value.ToArray();
+                weights[layer] = values = (original, [.. original]);
+            }
+
+            TensorPrimitives.MultiplyAdd(layer.ToHeld(module.Delta()), weight, values.Folded, values.Folded);
+            layer.Value.CopyFrom(values.Folded);
         }
     }
 
-    public void Dispose()
+    public void Attach()
     {
-        foreach ((Parameter layer, float[] original) in originals)
-            layer.Value.CopyFrom(original);
-        originals.Clear();
+        foreach ((Parameter layer, (_, float[] folded)) in weights)
+            layer.Value.CopyFrom(folded);
     }
+
+    public void Detach()
+    {
+        foreach ((Parameter layer, (float[] original, _)) in weights)
+            layer.Value.CopyFrom(original);
+    }
+
+    public void Dispose() => Detach();
 }

@@ -26,65 +26,34 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
         foreach (AdapterUse use in run.Adapters)
             fold.Add(AdapterFile.Load(use.Path, model), use.Weight);
 
-        NormalSource[] noise = [];
-        (int[] shape, float[] latents) = run.Latents is { } given ? LatentsFile.Load(given, model.UNet.Config.InChannels) : NewLatents(model, out noise);
-        int count = shape[0], each = latents.Length / count;
-        TextToImageRequest request = new()
-        {
-            Prompt = prompt,
-            NegativePrompt = run.NegativePrompt,
-            Width = shape[3] * model.Vae.Config.Downscale,
-            Height = shape[2] * model.Vae.Config.Downscale,
-            Steps = run.Sampling.Steps,
-            GuidanceScale = run.Sampling.Guidance,
-        };
+        (int[] shape, float[] first)? given = run.Latents is { } file ? LatentsFile.Load(file, model.UNet.Config.InChannels) : null;
+        int downscale = model.Vae.Config.Downscale, own = (model.UNet.Config.SampleSize ?? 64) * downscale;
+        int width = given?.shape[3] * downscale ?? run.Width ?? own, height = given?.shape[2] * downscale ?? run.Height ?? own;
         using Arena arena = new(device);
-        TextToImage sampler = new(model, arena);
+        PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, width, height, run.NegativePrompt);
+        int[] shape = given?.shape ?? [run.Count, .. sampler.LatentShape[1..]];
+        NormalSource[] sources = [.. Enumerable.Range(0, shape[0]).Select(i => Source(i, shape[1]))];
+        StartingNoise noise = given is { first: var latents } ? new StartingNoise(latents, sources) : StartingNoise.Draw(sources, shape[1] * shape[2] * shape[3]);
+        string[] prompts = [.. Enumerable.Repeat(prompt, shape[0])];
+        RgbImage[] pictures = sampler.Decode(sampler.Latents(prompts, noise, run.Adapters.Count > 0 ? fold : null, Report));
         List<string> names = [];
-        for (int i = 0; i < count; i++)
+        foreach (RgbImage picture in pictures)
         {
-            IScheduler scheduler = Schedulers.Create(run.Sampling.Scheduler, model.Scheduler);
-            scheduler.SetTimesteps(request.Steps);
-            float[] picture = Array.ConvertAll(latents[(i * each)..((i + 1) * each)], v => v * scheduler.InitNoiseSigma);
-            int before = i * request.Steps;
-            sampler.Sample(request, scheduler, picture, (step, _) => Report(before + step + 1, count * request.Steps), noise.Length > 0 ? noise[i] : Source(i));
-            names.Add($"{i + 1:00}-{Prompts.Slug(run.Prompt)}.png");
-            byte[] pixels = TextToImage.ToBytes(sampler.Decode(picture, request.Height, request.Width));
-            ImageFile.SavePng(stage.File(names[^1]), new RgbImage(request.Width, request.Height, pixels));
+            names.Add($"{names.Count + 1:00}-{Prompts.Slug(run.Prompt)}.png");
+            ImageFile.SavePng(stage.File(names[^1]), picture);
         }
 
-        if (run.SaveLatents is { } file)
-            LatentsFile.Save(file, shape, latents);
+        if (run.SaveLatents is { } saved)
+            LatentsFile.Save(saved, shape, noise.Latents);
         stage.Commit();
         double seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3);
         return new GenerationRecord(run, [.. names.Select(name => Path.Combine(run.Out, name))], seconds, PeakMemory.Bytes());
     }
 
-    // (N, L, h, w), each from a source of its own, which a stochastic sampler then goes on with.
-    (int[] Shape, float[] Values) NewLatents(DiffusionModel model, out NormalSource[] sources)
-    {
-        int downscale = model.Vae.Config.Downscale, own = (model.UNet.Config.SampleSize ?? 64) * downscale, channels = model.UNet.Config.InChannels;
-        int width = run.Width ?? own, height = run.Height ?? own, multiple = downscale << (model.UNet.Config.BlockOutChannels.Length - 1);
-        if (width % multiple != 0 || height % multiple != 0)
-            throw new IlgdException($"a picture of {width} x {height}: width and height must be multiples of {multiple} for this model");
-        int[] shape = [run.Count, channels, height / downscale, width / downscale];
-        int each = shape[1] * shape[2] * shape[3];
-        float[] latents = new float[run.Count * each];
-        sources = [.. Enumerable.Range(0, run.Count).Select(Source)];
-        for (int i = 0; i < run.Count; i++)
-        {
-            Span<float> noise = latents.AsSpan(i * each, each);
-            sources[i](noise);
-            if (run.Rng == NoiseKind.Philox)
-                ChannelOrder.ToFirst(noise.ToArray(), 1, channels).CopyTo(noise);
-        }
+    // Of picture i, in draws of (L, h, w).
+    NormalSource Source(int i, int channels) => run.Rng == NoiseKind.Torch ? new TorchGenerator(run.Seed + (ulong)i).Randn : new PictureNoise(run.Seed, i, channels).Fill;
 
-        return (shape, latents);
-    }
-
-    NormalSource Source(int index) => run.Rng == NoiseKind.Torch ? new TorchGenerator(run.Seed + (ulong)index).Randn : new PictureNoise(run.Seed, index).Fill;
-
-    void Report(long done, long total)
+    void Report(int done, int total)
     {
         cancellation.ThrowIfCancellationRequested();
         progress?.Invoke(new PhaseProgress("pictures", done, total));

@@ -10,7 +10,7 @@ public enum GuidanceFrom
     Own,
 
     /// The model as it was too, by what the text without [V] says beyond "a face": to Own is added w/2 (ε₀(text) − ε₀(class)). The person comes from the adapter,
-    /// hats and beaches from the base, which has not forgotten them. Twice the passes a step.
+    /// hats and beaches from the base, which has not forgotten them. Twice the passes a step. Prompts that do not name the person are guided as by Own.
     Both,
 }
 

@@ -40,12 +40,12 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         RgbImage photo = Photo.Fit(face, size);
         (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo));
         float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size)).Latent)];
-        PromptSampler sampler = new(model, arena, run.Sampling, run.Seed, shape[0]);
+        PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size);
         double before = 0, after = 0;
         double[] othersBefore = [], othersAfter = [];
         Timed("loss before", () => (before, othersBefore) = Losses(model, arena, latent, others, shape));
         RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, null));
-        float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(model, arena, shape));
+        float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(sampler, shape));
 
         using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
@@ -55,7 +55,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         PersonalizationOutput output = new(run, stage)
         {
             Photo = photo,
-            ThroughAutoencoder = sampler.Decode(latent)[0],
+            ThroughAutoencoder = sampler.Decode(ChannelOrder.ToFirst(latent, 1, shape[2]))[0],
             Without = without,
             With = with,
             Losses = losses,
@@ -95,21 +95,24 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     }
 
     // Before finetuning without the person's name, after it with.
-    RgbImage[] Draw(PromptSampler sampler, string phase, Finetuning? after)
+    RgbImage[] Draw(PictureSampler sampler, string phase, Finetuning? after)
     {
-        void Progress(int done, int total) => Report(phase, done, total);
-        string[] without = [.. run.Prompts.Select(run.Subject.Without)], with = [.. run.Prompts.Select(run.Subject.Fill)];
-        if (after is null)
-            return sampler.Decode(sampler.Latents(without, Progress));
-        bool withBase = after.Adapter is not null && run.Sampling.GuidanceFrom == GuidanceFrom.Both && run.Sampling.Guidance > 1;
-        return sampler.Decode(withBase ? sampler.Latents(with, without, run.Subject.ClassPrompt, after.Adapter!, Progress) : sampler.Latents(with, Progress));
+        string[] prompts = [.. run.Prompts.Select(prompt => after is null ? run.Subject.Without(prompt) : prompt)];
+        return sampler.Decode(sampler.Latents(prompts, Noise(sampler, run.Seed, prompts.Length), after?.Adapter, (done, total) => Report(phase, done, total)));
     }
 
     // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.
-    float[] ClassLatents(DiffusionModel model, Arena arena, Shape shape)
+    float[] ClassLatents(PictureSampler sampler, Shape shape)
     {
-        PromptSampler sampler = new(model, arena, run.Sampling, run.Seed + 1, shape[0]);
-        return sampler.Latents([.. Enumerable.Repeat(run.Subject.ClassPrompt, run.Method.PriorPictures)], (done, total) => Report(PriorPhase, done, total));
+        string[] prompts = [.. Enumerable.Repeat(run.Subject.ClassPrompt, run.Method.PriorPictures)];
+        float[] latents = sampler.Latents(prompts, Noise(sampler, run.Seed + 1, prompts.Length), progress: (done, total) => Report(PriorPhase, done, total));
+        return ChannelOrder.ToLast(latents, prompts.Length, shape[2]);
+    }
+
+    static StartingNoise Noise(PictureSampler sampler, ulong seed, int pictures)
+    {
+        int[] shape = sampler.LatentShape;
+        return StartingNoise.Of(seed, pictures, shape[1], shape[1] * shape[2] * shape[3]);
     }
 
     void Trained(TrainStep step) => Report(TrainPhase, step.Step + 1, run.Method.Steps, $"loss {step.Loss:0.0000}");

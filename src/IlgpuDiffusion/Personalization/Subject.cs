@@ -13,6 +13,8 @@ public sealed record Subject(string Identifier = "sks", string ClassNoun = "face
 
     public string Fill(string prompt) => prompt.Replace(Placeholder, Identifier, StringComparison.OrdinalIgnoreCase);
 
-    /// The prompt without the identifier, for a comparison with the model as it was.
-    public string Without(string prompt) => prompt.Replace($"{Placeholder} ", "", StringComparison.OrdinalIgnoreCase);
+    public bool IsIn(string prompt) => Fill(prompt).Split(' ').Contains(Identifier);
+
+    /// The prompt without the identifier: what it says to a model that does not know the person.
+    public string Without(string prompt) => string.Join(' ', Fill(prompt).Split(' ').Where(word => word != Identifier));
 }

@@ -31,15 +31,9 @@ public static class SampleGrid
 
     public static void Save(DiffusionModel model, Arena arena, string path)
     {
-        TextToImage pipeline = new(model, arena);
-        List<RgbImage> pictures = [];
         int size = FaceMini.PictureSize;
-        for (int i = 0; i < Prompts.Count; i++)
-        {
-            TextToImageRequest request = new() { Prompt = Prompts[i], Width = size, Height = size, Steps = 20, GuidanceScale = 3, Seed = (ulong)i };
-            pictures.Add(new RgbImage(size, size, TextToImage.ToBytes(pipeline.Run(request, new DdimScheduler(model.Scheduler)))));
-        }
-
+        TextToImageRequest request = new() { Prompts = Prompts, Width = size, Height = size, Steps = 20, GuidanceScale = 3 };
+        RgbImage[] pictures = new TextToImage(model, arena).Run(request, new DdimScheduler(model.Scheduler), seed: 0);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         ImageFile.SavePng(path, ContactSheet.Make(pictures, columns: 8));
     }
