@@ -16,6 +16,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<int> pairs;
     readonly Option<int> rank;
     readonly Option<double> learningRate;
+    readonly Option<double> snrGamma;
     readonly Option<ulong> seed;
     readonly Option<CropBox?> crop;
     readonly Option<int> prior;
@@ -50,6 +51,7 @@ sealed class PersonalizeVerb : Verb
         pairs = Number("--pairs", "Noisy copies of the photo a step. [default: the method's]", 1, 1024);
         rank = Number("--rank", "Rank of the update. [default: the method's]", 1, 16);
         learningRate = Number("--learning-rate", "Learning rate. [default: the method's]", 1e-12, 10.0);
+        snrGamma = Number("--snr-gamma", "Weigh timesteps by Min-SNR with this gamma (5 in the paper). [default: all alike]", 1e-3, 1e6);
         seed = Number("--seed", "Of training and pictures: the same seed gives the same files.", 0ul, ulong.MaxValue, 0ul);
         crop = Option<CropBox?>("--crop", "The face: left, top and side of a square in pixels. [default: the largest in the middle]", "X,Y,SIZE");
         crop.CustomParser = CropText.Parse;
@@ -92,6 +94,7 @@ sealed class PersonalizeVerb : Verb
             Steps = Given(parsed, steps, chosen.Steps),
             Pairs = Given(parsed, pairs, chosen.Pairs),
             Rank = Given(parsed, rank, chosen.Rank),
+            MinSnrGamma = parsed.GetResult(snrGamma) is { Implicit: false } ? parsed.GetValue(snrGamma) : chosen.MinSnrGamma,
             PriorPairs = Given(parsed, prior, chosen.PriorPairs),
             Optimizer = chosen.Optimizer with { LearningRate = Given(parsed, learningRate, chosen.Optimizer.LearningRate) },
         };

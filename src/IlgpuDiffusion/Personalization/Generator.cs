@@ -19,6 +19,7 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
         using StagedFolder stage = new(run.Out);
         using Device device = Device.Open(run.Device, run.Threads);
         using DiffusionModel model = ModelFolder.Load(run.Model, device);
+        run = run with { Sampling = run.Sampling.For(model) };
         string prompt = run.Subject.Fill(run.Prompt);
         Prompts.Check(model, prompt);
         Prompts.Check(model, run.NegativePrompt);

@@ -1,3 +1,5 @@
+using IlgpuDiffusion.Diffusion;
+
 namespace IlgpuDiffusion.Personalization;
 
 /// A square of a photo, in pixels of the upright picture.
@@ -17,8 +19,8 @@ public enum GuidanceFrom
 /// How pictures are drawn from a model.
 public sealed record Sampling
 {
-    /// ddim, ddpm or dpm++
-    public string Scheduler { get; init; } = "ddim";
+    /// One of <see cref="Schedulers.Names"/>; null is the one that the model's scheduler_config.json names.
+    public string? Scheduler { get; init; }
 
     public int Steps { get; init; } = 25;
 
@@ -27,6 +29,9 @@ public sealed record Sampling
 
     /// Whose idea of the text guides an adapted model: see <see cref="GuidanceFrom"/>.
     public GuidanceFrom GuidanceFrom { get; init; } = GuidanceFrom.Both;
+
+    /// With the scheduler by name, so that a record of the run says which it was.
+    public Sampling For(DiffusionModel model) => this with { Scheduler = Scheduler ?? Schedulers.NameOf(model.Scheduler) };
 }
 
 /// One photo in, pictures and adapter files out: all settings of `ilgd personalize`.

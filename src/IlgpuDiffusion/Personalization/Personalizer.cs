@@ -30,6 +30,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
         using Device device = Device.Open(run.Device, run.Threads);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device));
+        run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)
             Prompts.Check(model, run.Subject.Fill(prompt));
         Prompts.Check(model, run.Subject.InstancePrompt);
@@ -148,6 +149,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         ("ss_num_train_images", "1"),
         ("ss_resolution", $"({size}, {size})"),
         ("ss_seed", $"{run.Seed}"),
+        .. run.Method.MinSnrGamma is { } gamma ? [("ss_min_snr_gamma", $"{gamma}")] : Array.Empty<(string, string)>(),
         ("modelspec.sai_model_spec", "1.0.1"),
         ("modelspec.architecture", "stable-diffusion-v1/lora"),
         ("modelspec.implementation", "diffusers"),
