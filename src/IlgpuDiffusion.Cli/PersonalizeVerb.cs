@@ -8,7 +8,7 @@ namespace IlgpuDiffusion.Cli;
 sealed class PersonalizeVerb : Verb
 {
     readonly Argument<string> photo;
-    readonly Option<string?> model;
+    readonly ModelOptions model;
     readonly Option<string> method;
     readonly Option<string[]> prompts;
     readonly Option<string?> promptFile;
@@ -25,6 +25,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<string> classNoun;
     readonly Option<string?> others;
     readonly Option<bool> saveModel;
+    readonly Option<bool> noMetadata;
     readonly DeviceOptions device;
     readonly Option<string> outFolder;
     readonly Option<bool> json;
@@ -41,7 +42,7 @@ sealed class PersonalizeVerb : Verb
             """)
     {
         photo = Argument("PHOTO", "A picture of one face: PNG, JPEG, WebP, BMP or GIF.");
-        model = Option<string?>("--model", "A model folder in diffusers' layout. [default: the one that ships]", "DIR");
+        model = new ModelOptions(this);
         method = Option<string>("--method", "What is trained: a LoRA, LiDB (a few thousand numbers), or everything.");
         method.DefaultValueFactory = _ => Method.Lora.Name;
         method.AcceptOnlyFromAmong([.. Method.All.Select(m => m.Name)]);
@@ -62,6 +63,7 @@ sealed class PersonalizeVerb : Verb
         classNoun = Option<string>("--class", "What the photo shows, in a word the model knows.", "WORD");
         classNoun.DefaultValueFactory = _ => new Subject().ClassNoun;
         others = Option<string?>("--others", "A folder of people: the loss is measured on nine of them too, to tell this person from faces in general.", "DIR");
+        noMetadata = Option<bool>("--no-metadata", "Leave out of the adapter's header how it was made: only what other programs need to read it stays.");
         saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
         device = new DeviceOptions(this);
         outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
@@ -105,7 +107,9 @@ sealed class PersonalizeVerb : Verb
         {
             Photo = parsed.GetRequiredValue(photo),
             Crop = parsed.GetValue(crop),
-            Model = parsed.GetValue(model) ?? ModelLocation.Default(),
+            Model = model.Path(parsed),
+            Variant = model.Variant(parsed),
+            ModelConfig = model.Config(parsed),
             Method = chosen,
             Prompts = texts.Count > 0 ? texts : PersonalizationRun.DefaultPrompts,
             Subject = new Subject(parsed.GetRequiredValue(identifier), parsed.GetRequiredValue(classNoun)),
@@ -114,6 +118,7 @@ sealed class PersonalizeVerb : Verb
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
+            Metadata = !parsed.GetValue(noMetadata),
             SaveModel = parsed.GetValue(saveModel),
             Out = parsed.GetRequiredValue(outFolder),
         };

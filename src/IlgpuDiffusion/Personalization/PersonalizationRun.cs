@@ -42,8 +42,14 @@ public sealed record PersonalizationRun
     /// The face; null takes the largest square in the middle.
     public CropBox? Crop { get; init; }
 
-    /// A folder in diffusers' layout.
+    /// A folder in diffusers' layout, or a single-file checkpoint.
     public required string Model { get; init; }
+
+    /// Of the weights files: fp16 takes `*.fp16.safetensors` where a component has it.
+    public string? Variant { get; init; }
+
+    /// For a single-file checkpoint: the folder that configs and tokenizer come from.
+    public string? ModelConfig { get; init; }
 
     public required string Out { get; init; }
 
@@ -66,6 +72,9 @@ public sealed record PersonalizationRun
 
     /// Photos of other people, on whom the loss is measured too: what was learned should be of this person, not of faces in general.
     public IReadOnlyList<string> Others { get; init; } = [];
+
+    /// Write into the adapter's header how it was made; without, only what other programs need to read it.
+    public bool Metadata { get; init; } = true;
 
     /// Also write the finetuned model as a folder: the only file that a method which trains everything leaves.
     public bool SaveModel { get; init; }

@@ -29,7 +29,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
         using Device device = Device.Open(run.Device, run.Threads);
-        using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device));
+        using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)
             Prompts.Check(model, run.Subject.Fill(prompt));
@@ -123,7 +123,9 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         output.WritePictures();
         if (finetuning.Adapter is { } adapter)
         {
-            AdapterFile.Save(output.Stage.File(PersonalizationOutput.AdapterName), adapter, arena, Metadata(model, baseHash, output.Photo.Width));
+            AdapterWriter.Write(
+                output.Stage.File(PersonalizationOutput.AdapterName), AdapterDialect.Kohya, AdapterFile.ModulesOf(adapter, arena),
+                run.Metadata ? Metadata(model, baseHash, output.Photo.Width) : []);
             if (run.Method.Trains == Trains.Lidb)
             {
                 LidbFile.Save(
