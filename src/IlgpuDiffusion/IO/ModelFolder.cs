@@ -90,6 +90,32 @@ public static class ModelFolder
         return text;
     }
 
+    /// One half of a CLIP model, from a folder of its own or of the whole model: config.json and model.safetensors. Errors: as LoadUNet.
+    public static ClipVisionModel LoadClipVision(string folder, Device device, string? variant = null)
+    {
+        ClipVisionModel vision = new(ClipVisionConfig.Load(Config(folder)));
+        LoadWeights(vision.Weights, device, "clip vision", WeightFile(folder, "model", variant), ClipKeys.Vision);
+        return vision;
+    }
+
+    /// CLIP's text half with its projection.
+    public static ClipTextModel LoadClipText(string folder, Device device, string? variant = null)
+    {
+        ClipTextModel text = new(ClipTextConfig.Load(Config(folder)), projected: true);
+        LoadWeights(text.Weights, device, "clip text", WeightFile(folder, "model", variant), ClipKeys.Text);
+        return text;
+    }
+
+    /// FaceNet: `folder` holds model.safetensors with facenet-pytorch's keys; its classifier is not read.
+    public static InceptionResnetV1 LoadFace(string folder, Device device)
+    {
+        if (!Directory.Exists(folder))
+            throw new IlgdException($"{folder}: no such folder; give one with facenet-pytorch's weights as model.safetensors");
+        InceptionResnetV1 face = new();
+        LoadWeights(face.Weights, device, "face encoder", WeightFile(folder, "model", null), FaceNetKeys.ToPublished);
+        return face;
+    }
+
     /// Writes the folder so that diffusers reads it; model_index.json comes last, so a broken run leaves no folder that looks whole.
     /// `values`: of a parameter, in published order, for a model whose weights have no memory.
     public static void Save(DiffusionModel model, string folder, SafetensorsDType dtype = SafetensorsDType.F32, Func<Parameter, float[]>? values = null)

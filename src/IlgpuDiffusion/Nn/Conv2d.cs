@@ -4,7 +4,7 @@ using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Nn;
 
-/// Convolution over (B, H, W, I) with a square kernel; published weight (O, I, k, k), held (O, k, k, I). By default k / 2 zeros on every side.
+/// Convolution over (B, H, W, I); published weight (O, I, kh, kw), held (O, kh, kw, I). By default half a kernel of zeros on every side.
 public sealed class Conv2d
 {
     readonly WeightScope scope;
@@ -14,12 +14,17 @@ public sealed class Conv2d
     readonly Padding padding;
 
     public Conv2d(WeightScope w, int inChannels, int outChannels, int kernel, int stride = 1, Padding? padding = null, bool bias = true)
+        : this(w, inChannels, outChannels, (kernel, kernel), stride, padding, bias)
+    {
+    }
+
+    public Conv2d(WeightScope w, int inChannels, int outChannels, (int Height, int Width) kernel, int stride = 1, Padding? padding = null, bool bias = true)
     {
         scope = w;
-        weight = w.Get("weight", [outChannels, inChannels, kernel, kernel], layout: Layout.ConvWeight);
-        this.bias = bias ? w.Get("bias", [outChannels], fanIn: inChannels * kernel * kernel) : null;
+        weight = w.Get("weight", [outChannels, inChannels, kernel.Height, kernel.Width], layout: Layout.ConvWeight);
+        this.bias = bias ? w.Get("bias", [outChannels], fanIn: inChannels * kernel.Height * kernel.Width) : null;
         this.stride = stride;
-        this.padding = padding ?? Padding.Same(kernel / 2);
+        this.padding = padding ?? new Padding(kernel.Width / 2, kernel.Width / 2, kernel.Height / 2, kernel.Height / 2);
     }
 
     /// x: (B, H, W, I)   returns (B, H', W', O)

@@ -43,6 +43,62 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
         Fails("nowhere.safetensors: no such file", "generate", "--model", model.Folder, "--prompt", "a face", "--adapter", "nowhere.safetensors:0.5");
 
     [Fact]
+    public void A_checkpoint_that_was_cut_short()
+    {
+        string folder = Copy("cut");
+        string weights = Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors");
+        using (FileStream file = File.OpenWrite(weights))
+            file.SetLength(file.Length / 2);
+        Fails("diffusion_pytorch_model.safetensors: not a valid safetensors file", "generate", "--prompt", "a face", "--model", folder);
+    }
+
+    [Fact]
+    public void A_variant_that_is_not_there_falls_back_and_the_plain_file_that_is_not_there_names_the_variant()
+    {
+        string folder = Copy("variant");
+        File.Move(Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"), Path.Combine(folder, "unet", "diffusion_pytorch_model.fp16.safetensors"));
+        Fails("ask for variant fp16", "generate", "--prompt", "a face", "--model", folder);
+        Captured run = Captured.Ilgd("generate", "--prompt", "a face", "--model", folder, "--variant", "fp16", "--steps", "1", "--threads", "1", "--out", model.NewPlace());
+        Assert.True(run.Code == 0, run.Error);
+    }
+
+    [Fact]
+    public void A_tokenizer_of_another_model()
+    {
+        string folder = Copy("tokenizer");
+        string vocabulary = Path.Combine(folder, "tokenizer", "vocab.json");
+        File.WriteAllText(vocabulary, "{ \"another</w>\": 49405," + File.ReadAllText(vocabulary).TrimStart()[1..]);
+        Fails("the tokenizer has 49406 tokens, the text_encoder knows", "generate", "--prompt", "a face", "--model", folder);
+    }
+
+    [Fact]
+    public void A_pickled_checkpoint()
+    {
+        string folder = Copy("pickle");
+        File.Move(Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"), Path.Combine(folder, "unet", "diffusion_pytorch_model.bin"));
+        Fails("diffusion_pytorch_model.bin: a pickle", "generate", "--prompt", "a face", "--model", folder);
+        string lora = Path.Combine(model.Root, "pytorch_lora_weights.bin");
+        File.WriteAllBytes(lora, new byte[64]);
+        Fails("pytorch_lora_weights.bin: a pickle", "generate", "--prompt", "a face", "--model", model.Folder, "--adapter", lora);
+    }
+
+    [Fact]
+    public void A_single_file_without_configs() => Fails(
+        "name a folder in diffusers' layout", "generate", "--prompt", "a face", "--model", Path.Combine(model.Folder, "unet", "diffusion_pytorch_model.safetensors"));
+
+    [Fact]
+    public void A_LoRA_of_another_architecture()
+    {
+        string path = Path.Combine(model.Root, "other.safetensors");
+        const string module = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k";
+        SafetensorsWriter writer = new();
+        writer.Add($"{module}.lora_down.weight", [2, 768], new float[2 * 768]);
+        writer.Add($"{module}.lora_up.weight", [320, 2], new float[2 * 320]);
+        writer.Write(path);
+        Fails("made for another model, 0 of 1 modules matched", "generate", "--prompt", "a face", "--model", model.Folder, "--adapter", path);
+    }
+
+    [Fact]
     public void An_unknown_device() => Fails("unknown device 'tpu'", "personalize", model.Photo, "--model", model.Folder, "--device", "tpu");
 
     [Fact]
@@ -146,6 +202,20 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
 
     static string[] Quick(params string[] args) =>
         args[0] == "personalize" ? [.. args, "--steps", "1", "--sampling-steps", "1", "--threads", "1"] : [.. args, "--threads", "1"];
+
+    // The model, to break something in.
+    string Copy(string name)
+    {
+        string folder = Folder(name);
+        foreach (string file in Directory.GetFiles(model.Folder, "*", SearchOption.AllDirectories))
+        {
+            string place = Path.Combine(folder, Path.GetRelativePath(model.Folder, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(place)!);
+            File.Copy(file, place);
+        }
+
+        return folder;
+    }
 
     string Folder(string name) => Directory.CreateDirectory(Path.Combine(model.Root, name)).FullName;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Models;
@@ -11,7 +12,7 @@ namespace IlgpuDiffusion.Tests.Models;
 /// Stable Diffusion 1.5 at full width with formula weights, against transformers and diffusers. Tolerances: sd15_* of fixtures/README.md.
 public class FullSizeTests(Devices devices) : DeviceTest(devices)
 {
-    const double TextTolerance = 1e-5, UNetTolerance = 2e-5, VaeTolerance = 1e-5;
+    const double TextTolerance = 1e-5, UNetTolerance = 2e-5, VaeTolerance = 1e-5, LoraTolerance = 2e-5, LoraGradTolerance = 5e-4;
 
     [Fact]
     [Trait("Category", "Fixtures")]
@@ -70,6 +71,63 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
             arena.Reset();
         }
     }
+
+    [Fact]
+    [Trait("Category", "Slow")]
+    public void Lora_loss_and_gradients_of_all_192_layers_match()
+    {
+        if (Environment.GetEnvironmentVariable("ILGD_SLOW") != "1")
+            Assert.Skip("takes minutes and 8 GB: set ILGD_SLOW=1 to run it, as .ci/run does");
+        const string name = "lora_rank1_192";
+        using FixtureFile file = FixtureFile.Open("sd15", "goldens.safetensors");
+        Arena arena = Arena("cpu");
+        using UNet unet = new(UNetConfig.StableDiffusion);
+        using ClipTextModel text = new(ClipTextConfig.StableDiffusion);
+        Fill(unet.Weights, arena.Device);
+        Fill(text.Weights, arena.Device);
+        using AdapterSet set = AdapterSet.Lora(AdapterTarget.Of(unet.Weights, text.Weights), rank: 1, alpha: 1, seed: 1, arena.Device);
+        Assert.Equal(192, set.Targets.Count);
+        foreach (Parameter p in set.Weights.Parameters)
+            p.Value.CopyFrom(FormulaWeights.Make($"lora.{LoraName(p)}", p.Shape.Dims.ToArray(), gain: p.Name.EndsWith(".up", StringComparison.Ordinal) ? 0.05 : 1));
+        set.Attach();
+        set.Weights.RequireGrad(true);
+
+        Tape tape = new(arena);
+        (float[] x0, int[] shape) = file.Tensor(name, "x0");
+        NoisyBatch batch = new(
+            ChannelOrder.ToLast(x0, 1, shape[1]), ChannelOrder.ToLast(file.Floats(name, "noise"), 1, shape[1]), [(int)file.Longs(name, "timesteps")[0]], [1, shape[2], shape[3], shape[1]]);
+        Tensor loss = DenoisingLoss.Forward(tape, unet, new NoiseSchedule(SchedulerConfig.StableDiffusion), batch, text.Forward(tape, file.Ids(name), 1));
+        tape.Backward(loss);
+        Tol.Close([loss.Item()], file.Floats(name, "loss"), LoraTolerance, $"{name}.loss");
+
+        string[] names = [.. file.Attributes(name).GetProperty("params").EnumerateArray().Select(p => p.GetString()!)];
+        double[] stat = file.Doubles(name, "stat");
+        float[] first = file.Floats(name, "first");
+        Dictionary<string, Parameter> byName = set.Weights.Parameters.ToDictionary(LoraName);
+        Assert.Equal(names.Order(StringComparer.Ordinal), byName.Keys.Order(StringComparer.Ordinal));
+        double squares = 0;
+        for (int i = 0; i < names.Length; i++)
+        {
+            float[] actual = byName[names[i]].Value.Grad!.ToArray();
+            double[] row = FormulaStat.Of(names[i], actual);
+            squares += row[1] * row[1];
+            // The tolerance is on the length of the difference, relative to the gradient's: no element, and no projection of it, differs by more.
+            double allowed = LoraGradTolerance * stat[(i * 4) + 1];
+            for (int j = 0; j < Math.Min(32, actual.Length); j++)
+                Assert.True(Math.Abs(actual[j] - first[(i * 32) + j]) <= allowed, $"{names[i]} at {j}: {actual[j]:G9}, expected {first[(i * 32) + j]:G9}, allowed ±{allowed:E2}");
+            for (int k = 0; k < 4; k++)
+            {
+                double scaled = k is 0 or 3 ? allowed * Math.Sqrt(actual.Length) : allowed;
+                Assert.True(Math.Abs(row[k] - stat[(i * 4) + k]) <= scaled, $"{names[i]} stat {k}: {row[k]:G9}, expected {stat[(i * 4) + k]:G9}, allowed ±{scaled:E2}");
+            }
+        }
+
+        Assert.Equal(file.Attributes(name).GetProperty("total_grad_norm").GetDouble(), Math.Sqrt(squares), LoraGradTolerance);
+        arena.Reset();
+    }
+
+    // Ours say down and up where peft says A and B.
+    static string LoraName(Parameter p) => p.Name.EndsWith(".down", StringComparison.Ordinal) ? p.Name[..^"down".Length] + "A" : p.Name[..^"up".Length] + "B";
 
     [Fact]
     [Trait("Category", "Fixtures")]

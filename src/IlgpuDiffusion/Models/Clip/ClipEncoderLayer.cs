@@ -4,28 +4,30 @@ using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Models;
 
-/// x = x + attention(norm(x)), x = x + mlp(norm(x)); a token sees itself and those before it.
-sealed class ClipEncoderLayer(WeightScope w, ClipTextConfig config)
+/// Sizes of a layer of CLIP; `Causal`: a token sees itself and those before it (text), or all (pictures).
+readonly record struct ClipLayerShape(int Features, int Intermediate, int Heads, string Act, float Eps, bool Causal);
+
+/// x = x + attention(norm(x)), x = x + mlp(norm(x)).
+sealed class ClipEncoderLayer(WeightScope w, ClipLayerShape shape)
 {
-    readonly Linear kProj = new(w.Scope("self_attn").Scope("k_proj"), config.HiddenSize, config.HiddenSize);
-    readonly Linear vProj = new(w.Scope("self_attn").Scope("v_proj"), config.HiddenSize, config.HiddenSize);
-    readonly Linear qProj = new(w.Scope("self_attn").Scope("q_proj"), config.HiddenSize, config.HiddenSize);
-    readonly Linear outProj = new(w.Scope("self_attn").Scope("out_proj"), config.HiddenSize, config.HiddenSize);
-    readonly LayerNorm layerNorm1 = new(w.Scope("layer_norm1"), config.HiddenSize, config.LayerNormEps);
-    readonly Linear fc1 = new(w.Scope("mlp").Scope("fc1"), config.HiddenSize, config.IntermediateSize);
-    readonly Linear fc2 = new(w.Scope("mlp").Scope("fc2"), config.IntermediateSize, config.HiddenSize);
-    readonly LayerNorm layerNorm2 = new(w.Scope("layer_norm2"), config.HiddenSize, config.LayerNormEps);
+    readonly Linear kProj = new(w.Scope("self_attn").Scope("k_proj"), shape.Features, shape.Features);
+    readonly Linear vProj = new(w.Scope("self_attn").Scope("v_proj"), shape.Features, shape.Features);
+    readonly Linear qProj = new(w.Scope("self_attn").Scope("q_proj"), shape.Features, shape.Features);
+    readonly Linear outProj = new(w.Scope("self_attn").Scope("out_proj"), shape.Features, shape.Features);
+    readonly LayerNorm layerNorm1 = new(w.Scope("layer_norm1"), shape.Features, shape.Eps);
+    readonly Linear fc1 = new(w.Scope("mlp").Scope("fc1"), shape.Features, shape.Intermediate);
+    readonly Linear fc2 = new(w.Scope("mlp").Scope("fc2"), shape.Intermediate, shape.Features);
+    readonly LayerNorm layerNorm2 = new(w.Scope("layer_norm2"), shape.Features, shape.Eps);
 
     /// x: (B, T, D)   returns (B, T, D)
     public Tensor Forward(Tape tape, Tensor x)
     {
         Tensor h = layerNorm1.Forward(tape, x);
-        h = Ops.Attention.Forward(
-            tape, qProj.Forward(tape, h), kProj.Forward(tape, h), vProj.Forward(tape, h), config.NumAttentionHeads, causal: true);
+        h = Ops.Attention.Forward(tape, qProj.Forward(tape, h), kProj.Forward(tape, h), vProj.Forward(tape, h), shape.Heads, shape.Causal);
         x = Ops.Add.Forward(tape, x, outProj.Forward(tape, h));
 
         h = fc1.Forward(tape, layerNorm2.Forward(tape, x));
-        h = config.HiddenAct == "gelu" ? Ops.Gelu.Forward(tape, h) : Ops.QuickGelu.Forward(tape, h);
+        h = shape.Act == "gelu" ? Ops.Gelu.Forward(tape, h) : Ops.QuickGelu.Forward(tape, h);
         return w.Traced(Ops.Add.Forward(tape, x, fc2.Forward(tape, h)));
     }
 }

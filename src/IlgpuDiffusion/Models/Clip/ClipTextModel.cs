@@ -11,9 +11,11 @@ public sealed class ClipTextModel : IDisposable
     readonly ClipEncoderLayer[] layers;
     readonly LayerNorm finalLayerNorm;
     readonly WeightScope embeddings;
+    readonly Linear? projection;
 
-    /// Declares the parameters; call Weights.Allocate before use.
-    public ClipTextModel(ClipTextConfig config)
+    /// Declares the parameters; call Weights.Allocate before use. `projected`: with the projection into the space that CLIP's two halves share, which
+    /// models that compare texts with pictures have and Stable Diffusion has not.
+    public ClipTextModel(ClipTextConfig config, bool projected = false)
     {
         Config = config;
         WeightScope w = Weights.Root.Scope("text_model");
@@ -21,8 +23,10 @@ public sealed class ClipTextModel : IDisposable
         Tokens = new Embedding(embeddings.Scope("token_embedding"), config.VocabSize, config.HiddenSize);
         positions = embeddings.Scope("position_embedding").Get("weight", [config.MaxPositionEmbeddings, config.HiddenSize], Init.Embedding);
         WeightScope encoder = w.Scope("encoder").Scope("layers");
-        layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new ClipEncoderLayer(encoder.Scope(i), config))];
+        layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new ClipEncoderLayer(
+            encoder.Scope(i), new ClipLayerShape(config.HiddenSize, config.IntermediateSize, config.NumAttentionHeads, config.HiddenAct, config.LayerNormEps, Causal: true)))];
         finalLayerNorm = new LayerNorm(w.Scope("final_layer_norm"), config.HiddenSize, config.LayerNormEps);
+        projection = projected ? new Linear(Weights.Root.Scope("text_projection"), config.HiddenSize, config.ProjectionDim, bias: false) : null;
     }
 
     public ClipTextConfig Config { get; }
@@ -55,6 +59,14 @@ public sealed class ClipTextModel : IDisposable
         for (int b = 0; b < batch; b++)
             rows[b] = (b * tokens) + EndOf(ids.Slice(b * tokens, tokens));
         return Ops.TokenEmbedding.Forward(tape, rows, [batch], Ops.Reshape.Forward(tape, hidden, [batch * tokens, hidden.Shape[2]]));
+    }
+
+    /// CLIP's text embedding, not normalised.   ids: (B, T) row by row   returns (B, P)   Errors: a model without the projection.
+    public Tensor Embed(Tape tape, ReadOnlySpan<int> ids, int batch)
+    {
+        if (projection is null)
+            throw new IlgdException("this text encoder has no text_projection: load a CLIP model, not a Stable Diffusion's text encoder");
+        return projection.Forward(tape, Pool(tape, Forward(tape, ids, batch), ids));
     }
 
     // Files from before transformers 4.31 say eos_token_id 2, which is not the id their tokenizer appends: that one is the highest of all.
