@@ -81,6 +81,7 @@ public class AttentionTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Attention))]
     public void Gradient_matches_finite_differences(string device)
     {
         foreach (bool causal in (bool[])[false, true])
