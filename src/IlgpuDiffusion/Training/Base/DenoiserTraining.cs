@@ -9,7 +9,7 @@ namespace IlgpuDiffusion.Training.Base;
 /// Settings of the UNet's and the text encoder's training.
 public sealed record DenoiserRecipe
 {
-    public int Steps { get; init; } = 16000;
+    public int Steps { get; init; } = 12000;
 
     public int Batch { get; init; } = 20;
 
