@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Cli.Shell;
 
@@ -9,15 +7,8 @@ namespace IlgpuDiffusion.WeightsTools;
 /// `weights-tools inspect`
 sealed class InspectVerb : Verb
 {
-    static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     readonly Argument<string> path;
-    readonly Option<bool> json;
+    readonly JsonOption json;
 
     public InspectVerb()
         : base(
@@ -28,30 +19,19 @@ sealed class InspectVerb : Verb
             weights-tools inspect weights-tools/face-mini --json
             """)
     {
-        path = Argument("PATH", "A safetensors file or a model folder.");
-        json = Option<bool>("--json", "Everything, as JSON.");
+        path = Argument("PATH", "A safetensors file, an adapter folder or a model folder.");
+        json = new JsonOption(this);
     }
 
     protected override int Run(ParseResult parsed, CancellationToken cancellation)
     {
         string what = parsed.GetRequiredValue(path);
-        TextWriter output = parsed.InvocationConfiguration.Output;
-        if (Directory.Exists(what))
-            Print(parsed, output, ModelSummary.Of(what));
-        else if (TensorSummary.IsAdapter(what))
-            Print(parsed, output, AdapterSummaryOf(what));
-        else
-            Print(parsed, output, TensorSummary.Of(what));
+        json.Print(parsed, SummaryOf(what));
         return 0;
     }
 
-    static ISummary AdapterSummaryOf(string path) => LidbFile.Is(path) ? LidbSummary.Of(path) : AdapterSummary.Of(AdapterFile.Read(path));
-
-    void Print(ParseResult parsed, TextWriter output, ISummary summary)
-    {
-        if (parsed.GetValue(json))
-            output.WriteLine(JsonSerializer.Serialize<object>(summary, Json));
-        else
-            summary.Lines().ToList().ForEach(output.WriteLine);
-    }
+    static ISummary SummaryOf(string path) => PathKind.IsModel(path) && Directory.Exists(path) ? ModelSummary.Of(path)
+        : !PathKind.IsAdapter(path) ? TensorSummary.Of(path)
+        : LidbFile.Is(path) ? LidbSummary.Of(path)
+        : AdapterSummary.Of(AdapterFile.Read(path));
 }

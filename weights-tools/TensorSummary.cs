@@ -1,4 +1,3 @@
-using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.IO;
 
 namespace IlgpuDiffusion.WeightsTools;
@@ -15,14 +14,6 @@ sealed record TensorSummary(string File, long Bytes, long Parameters, IReadOnlyD
             file.Names.Sum(n => file.Entry(n).Count),
             file.Names.ToDictionary(n => n, n => file.Entry(n).Describe()),
             new Dictionary<string, string>(file.Metadata));
-    }
-
-    /// Whether a file's keys are those of an adapter, of any kind.
-    public static bool IsAdapter(string path)
-    {
-        using SafetensorsReader file = new(path);
-        return LidbFile.Is(path) || file.Names.Any(n => AdapterDialect.ForeignKind(n) is not null
-            || AdapterDialect.All.Any(d => n.EndsWith(d.Down, StringComparison.Ordinal) || n.EndsWith(d.Up, StringComparison.Ordinal)));
     }
 
     public IEnumerable<string> Lines()

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Security.Cryptography;
+using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Cli.Shell;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
@@ -12,6 +14,7 @@ namespace IlgpuDiffusion.WeightsTools;
 sealed class VerifyVerb : Verb
 {
     readonly Argument<string> path;
+    readonly Option<string?> model;
     readonly Option<string> identifier;
 
     public VerifyVerb()
@@ -19,11 +22,12 @@ sealed class VerifyVerb : Verb
             "verify",
             "Check a file or model folder: strict safetensors, every number finite, a model's keys and shapes those of its configs, the identifier one token.",
             """
-            weights-tools verify out/adapter.safetensors
+            weights-tools verify out/adapter.safetensors --model weights-tools/face-mini
             weights-tools verify weights-tools/face-mini
             """)
     {
         path = Argument("PATH", "A safetensors file or a model folder.");
+        model = Option<string?>("--model", "A model folder that an adapter must fit, module by module.", "DIR");
         identifier = Option<string>("--identifier", "The word of a model folder's tokenizer that must be one token; empty asks for none.", "WORD");
         identifier.DefaultValueFactory = _ => new Subject().Identifier;
     }
@@ -32,24 +36,42 @@ sealed class VerifyVerb : Verb
     {
         string what = parsed.GetRequiredValue(path);
         TextWriter output = parsed.InvocationConfiguration.Output;
-        if (!Directory.Exists(what))
-        {
-            CheckFile(what, output);
-            return 0;
-        }
-
-        foreach (string file in Directory.EnumerateFiles(what, "*.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        string[] files = Directory.Exists(what) ? [.. Directory.EnumerateFiles(what, "*.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [what];
+        foreach (string file in files)
         {
             cancellation.ThrowIfCancellationRequested();
             CheckFile(file, output);
         }
 
+        if (PathKind.IsAdapter(what))
+            CheckAdapter(what, parsed.GetValue(model), output);
+        else if (Directory.Exists(what))
+            CheckModel(what, parsed.GetRequiredValue(identifier), output);
+        return 0;
+    }
+
+    static void CheckAdapter(string path, string? folder, TextWriter output)
+    {
+        if (folder is null)
+        {
+            if (!LidbFile.Is(path))
+                output.WriteLine($"{path}: {AdapterFile.Read(path).Modules.Count} whole modules");
+            return;
+        }
+
+        using Device device = Device.Open("cpu", 1);
+        using DiffusionModel loaded = ModelFolder.Load(folder, device);
+        int modules = AdapterFile.Load(path, loaded).Modules.Count;
+        output.WriteLine($"{path}: {modules} of {modules} modules matched in {folder}");
+    }
+
+    static void CheckModel(string what, string identifier, TextWriter output)
+    {
         using Device device = Device.Open("cpu", 1);
         using DiffusionModel model = ModelFolder.Load(what, device);
         output.WriteLine($"{what}: keys and shapes are those of the configs");
-        if (parsed.GetRequiredValue(identifier) is { Length: > 0 } word)
-            CheckIdentifier(model, what, word, output);
-        return 0;
+        if (identifier.Length > 0)
+            CheckIdentifier(model, what, identifier, output);
     }
 
     static void CheckFile(string path, TextWriter output)
@@ -68,7 +90,8 @@ sealed class VerifyVerb : Verb
             numbers += values.Length;
         }
 
-        output.WriteLine($"{path}: {file.Names.Count} tensors, {numbers:N0} numbers, all finite");
+        using FileStream stream = File.OpenRead(path);
+        output.WriteLine($"{path}: {file.Names.Count} tensors, {numbers:N0} numbers, all finite, sha256 {Convert.ToHexStringLower(SHA256.HashData(stream))}");
     }
 
     static void CheckIdentifier(DiffusionModel model, string folder, string word, TextWriter output)

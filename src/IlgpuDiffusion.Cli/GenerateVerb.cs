@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using System.Globalization;
 using IlgpuDiffusion.Cli.Shell;
 using IlgpuDiffusion.Personalization;
 
@@ -11,7 +9,7 @@ sealed class GenerateVerb : Verb
 {
     const int LargestSide = 4096;
 
-    readonly Option<string?> model;
+    readonly ModelOptions model;
     readonly Option<string> prompt;
     readonly Option<string> negative;
     readonly Option<AdapterUse[]> adapters;
@@ -39,13 +37,13 @@ sealed class GenerateVerb : Verb
             ilgd generate --prompt "a face" --save-latents noise.safetensors; ilgd generate --prompt "a face smiling" --latents noise.safetensors
             """)
     {
-        model = Option<string?>("--model", "A model folder in diffusers' layout. [default: the one that ships]", "DIR");
+        model = new ModelOptions(this);
         prompt = Option<string>("--prompt", "What to draw; [V] becomes the identifier.", "TEXT");
         prompt.Required = true;
         negative = Option<string>("--negative", "What not to draw.", "TEXT");
         negative.DefaultValueFactory = _ => "";
-        adapters = Option<AdapterUse[]>("--adapter", "A LoRA (kohya) or LiDB file, with its strength after a colon. May be given several times.", "FILE[:WEIGHT]");
-        adapters.CustomParser = ParseAdapters;
+        adapters = Option<AdapterUse[]>("--adapter", "A LoRA (file or folder of kohya, diffusers, PEFT), LiDB or textual inversion, a LoRA with its strength after a colon. May be given several times.", "FILE[:WEIGHT]");
+        adapters.CustomParser = AdapterText.Parse;
         seed = Number("--seed", "The same seed gives the same pictures.", 0ul, ulong.MaxValue, 0ul);
         rng = Option<string>("--rng", "Whose random numbers: our own, or torch's, which give the latents of diffusers.");
         rng.DefaultValueFactory = _ => "philox";
@@ -72,13 +70,19 @@ sealed class GenerateVerb : Verb
         if (forMachine)
             output.WriteLine(record.ToJson());
         else
+        {
+            record.Adapters.ToList().ForEach(error.WriteLine);
             record.Files.ToList().ForEach(output.WriteLine);
+        }
+
         return 0;
     }
 
     GenerationRun Settings(ParseResult parsed) => new()
     {
-        Model = parsed.GetValue(model) ?? ModelLocation.Default(),
+        Model = model.Path(parsed),
+        Variant = model.Variant(parsed),
+        ModelConfig = model.Config(parsed),
         Prompt = parsed.GetRequiredValue(prompt),
         NegativePrompt = parsed.GetRequiredValue(negative),
         Subject = new Subject(parsed.GetRequiredValue(identifier)),
@@ -95,13 +99,4 @@ sealed class GenerateVerb : Verb
         Threads = device.Threads(parsed),
         Out = parsed.GetRequiredValue(outFolder),
     };
-
-    // What follows the last colon is a weight only if it is a number: C:\lora.safetensors is a file.
-    static AdapterUse[] ParseAdapters(ArgumentResult argument) =>
-    [
-        .. argument.Tokens.Select(token => token.Value.LastIndexOf(':') is var colon and > 0
-            && float.TryParse(token.Value.AsSpan(colon + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out float weight) && float.IsFinite(weight)
-                ? new AdapterUse(token.Value[..colon], weight)
-                : new AdapterUse(token.Value, 1)),
-    ];
 }

@@ -8,7 +8,7 @@ namespace IlgpuDiffusion.Cli;
 sealed class PersonalizeVerb : Verb
 {
     readonly Argument<string> photo;
-    readonly Option<string?> model;
+    readonly ModelOptions model;
     readonly Option<string> method;
     readonly Option<string[]> prompts;
     readonly Option<string?> promptFile;
@@ -16,6 +16,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<int> pairs;
     readonly Option<int> rank;
     readonly Option<double> learningRate;
+    readonly Option<double> snrGamma;
     readonly Option<ulong> seed;
     readonly Option<CropBox?> crop;
     readonly Option<int> prior;
@@ -24,6 +25,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<string> classNoun;
     readonly Option<string?> others;
     readonly Option<bool> saveModel;
+    readonly Option<bool> noMetadata;
     readonly DeviceOptions device;
     readonly Option<string> outFolder;
     readonly Option<bool> json;
@@ -40,7 +42,7 @@ sealed class PersonalizeVerb : Verb
             """)
     {
         photo = Argument("PHOTO", "A picture of one face: PNG, JPEG, WebP, BMP or GIF.");
-        model = Option<string?>("--model", "A model folder in diffusers' layout. [default: the one that ships]", "DIR");
+        model = new ModelOptions(this);
         method = Option<string>("--method", "What is trained: a LoRA, LiDB (a few thousand numbers), or everything.");
         method.DefaultValueFactory = _ => Method.Lora.Name;
         method.AcceptOnlyFromAmong([.. Method.All.Select(m => m.Name)]);
@@ -50,6 +52,7 @@ sealed class PersonalizeVerb : Verb
         pairs = Number("--pairs", "Noisy copies of the photo a step. [default: the method's]", 1, 1024);
         rank = Number("--rank", "Rank of the update. [default: the method's]", 1, 16);
         learningRate = Number("--learning-rate", "Learning rate. [default: the method's]", 1e-12, 10.0);
+        snrGamma = Number("--snr-gamma", "Weigh timesteps by Min-SNR with this gamma (5 in the paper). [default: all alike]", 1e-3, 1e6);
         seed = Number("--seed", "Of training and pictures: the same seed gives the same files.", 0ul, ulong.MaxValue, 0ul);
         crop = Option<CropBox?>("--crop", "The face: left, top and side of a square in pixels. [default: the largest in the middle]", "X,Y,SIZE");
         crop.CustomParser = CropText.Parse;
@@ -60,6 +63,7 @@ sealed class PersonalizeVerb : Verb
         classNoun = Option<string>("--class", "What the photo shows, in a word the model knows.", "WORD");
         classNoun.DefaultValueFactory = _ => new Subject().ClassNoun;
         others = Option<string?>("--others", "A folder of people: the loss is measured on nine of them too, to tell this person from faces in general.", "DIR");
+        noMetadata = Option<bool>("--no-metadata", "Leave out of the adapter's header how it was made: only what other programs need to read it stays.");
         saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
         device = new DeviceOptions(this);
         outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
@@ -92,6 +96,7 @@ sealed class PersonalizeVerb : Verb
             Steps = Given(parsed, steps, chosen.Steps),
             Pairs = Given(parsed, pairs, chosen.Pairs),
             Rank = Given(parsed, rank, chosen.Rank),
+            MinSnrGamma = parsed.GetResult(snrGamma) is { Implicit: false } ? parsed.GetValue(snrGamma) : chosen.MinSnrGamma,
             PriorPairs = Given(parsed, prior, chosen.PriorPairs),
             Optimizer = chosen.Optimizer with { LearningRate = Given(parsed, learningRate, chosen.Optimizer.LearningRate) },
         };
@@ -102,7 +107,9 @@ sealed class PersonalizeVerb : Verb
         {
             Photo = parsed.GetRequiredValue(photo),
             Crop = parsed.GetValue(crop),
-            Model = parsed.GetValue(model) ?? ModelLocation.Default(),
+            Model = model.Path(parsed),
+            Variant = model.Variant(parsed),
+            ModelConfig = model.Config(parsed),
             Method = chosen,
             Prompts = texts.Count > 0 ? texts : PersonalizationRun.DefaultPrompts,
             Subject = new Subject(parsed.GetRequiredValue(identifier), parsed.GetRequiredValue(classNoun)),
@@ -111,6 +118,7 @@ sealed class PersonalizeVerb : Verb
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
+            Metadata = !parsed.GetValue(noMetadata),
             SaveModel = parsed.GetValue(saveModel),
             Out = parsed.GetRequiredValue(outFolder),
         };

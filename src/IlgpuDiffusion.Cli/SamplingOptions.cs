@@ -11,7 +11,7 @@ sealed class SamplingOptions
     readonly Option<int> steps;
     readonly Option<float> guidance;
     readonly Option<string> guidanceFrom;
-    readonly Option<string> scheduler;
+    readonly Option<string?> scheduler;
 
     public SamplingOptions(Verb verb, string stepsName)
     {
@@ -20,14 +20,13 @@ sealed class SamplingOptions
         guidanceFrom = verb.Option<string>("--guidance-from", "Whose idea of the prompt guides where it names the person: the adapted model's own, or that of the model as it was too (both).");
         guidanceFrom.DefaultValueFactory = _ => "both";
         guidanceFrom.AcceptOnlyFromAmong("both", "own");
-        scheduler = verb.Option<string>("--scheduler", "The sampler.");
-        scheduler.DefaultValueFactory = _ => new Sampling().Scheduler;
+        scheduler = verb.Option<string?>("--scheduler", "The sampler. [default: the one that the model's scheduler_config.json names]");
         scheduler.AcceptOnlyFromAmong([.. Schedulers.Names]);
     }
 
     public Sampling Of(ParseResult parsed) => new()
     {
-        Scheduler = parsed.GetRequiredValue(scheduler),
+        Scheduler = parsed.GetValue(scheduler),
         Steps = parsed.GetRequiredValue(steps),
         Guidance = parsed.GetRequiredValue(guidance),
         GuidanceFrom = Enum.Parse<GuidanceFrom>(parsed.GetRequiredValue(guidanceFrom), ignoreCase: true),

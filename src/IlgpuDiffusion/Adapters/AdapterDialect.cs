@@ -1,21 +1,42 @@
+using IlgpuDiffusion.IO.Keys;
+
 namespace IlgpuDiffusion.Adapters;
 
-/// The spellings of low-rank adapters in the wild, told from how a key ends. `Module` is what stands before the ending.
-public sealed record AdapterDialect(string Name, string Down, string Up)
+/// A spelling of low-rank adapters in the wild. `Parse` reads a key, null where it is none of the dialect; `Spell` writes one.
+public sealed record AdapterDialect(string Name, Func<string, AdapterKey?> Parse, Func<string, string, AdapterPart, string> Spell)
 {
-    public static AdapterDialect Kohya { get; } = new("kohya", ".lora_down.weight", ".lora_up.weight");
+    public static AdapterDialect Kohya { get; } = new("kohya", KohyaKeys.Parse, KohyaKeys.Spell);
+
+    public static AdapterDialect Diffusers { get; } = new("diffusers", DiffusersLoraKeys.Parse, DiffusersLoraKeys.Spell);
+
+    /// Of its training scripts for Stable Diffusion 1.
+    public static AdapterDialect DiffusersScript { get; } = new("diffusers-script", DiffusersLoraKeys.ParseScript, DiffusersLoraKeys.SpellScript);
+
+    /// Its old attention processors.
+    public static AdapterDialect DiffusersOld { get; } = new("diffusers-old", ProcessorKeys.Parse, ProcessorKeys.Spell);
+
+    /// Folders, one a network.
+    public static AdapterDialect Peft { get; } = new("peft", PeftKeys.Parse, PeftKeys.Spell);
 
     /// Our own compact form: `lidb.<path>.down`, `.up`.
     public const string Lidb = "lidb";
 
-    public static IReadOnlyList<AdapterDialect> All { get; } =
-    [
-        Kohya,
-        new("diffusers text encoder", ".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"),
-        new("diffusers", ".lora.down.weight", ".lora.up.weight"),
-        new("diffusers, old attention processors", "_lora.down.weight", "_lora.up.weight"),
-        new("PEFT", ".lora_A.weight", ".lora_B.weight"),
-    ];
+    public static IReadOnlyList<AdapterDialect> All { get; } = [Kohya, DiffusersOld, DiffusersScript, Diffusers, Peft];
+
+    public static AdapterDialect ByName(string name) => All.FirstOrDefault(d => d.Name == name)
+        ?? throw new IlgdException($"adapter dialect '{name}' is not known; use one of: {string.Join(", ", All.Select(d => d.Name))}");
+
+    /// The dialect that a key is spelled in, and what it means there.
+    public static (AdapterDialect Dialect, AdapterKey Key)? Of(string key)
+    {
+        foreach (AdapterDialect dialect in All)
+        {
+            if (dialect.Parse(key) is { } parsed)
+                return (dialect, parsed);
+        }
+
+        return null;
+    }
 
     // What is not ΔW = scale · up · down, by a piece of a key.
     static readonly (string Piece, string Name)[] Foreign =
@@ -29,7 +50,6 @@ public sealed record AdapterDialect(string Name, string Down, string Up)
         (".oft_", "OFT"),
         (".a1.weight", "LyCORIS GLoRA"),
         (".diff", "LyCORIS full difference"),
-        ("emb_params", "textual inversion"),
     ];
 
     /// The name of what a key belongs to, where it is no plain low-rank update; null otherwise.

@@ -1,16 +1,31 @@
 using System.Numerics.Tensors;
+using IlgpuDiffusion.IO;
 
 namespace IlgpuDiffusion.Adapters;
 
-/// One module of an adapter file: ΔW = scale · up · down, with down (r, in) and up (out, r); for a convolution `in` is I·kh·kw in published order.
-/// `scale` is alpha / r; a module without alpha has scale 1, as in every reader.
-public sealed record AdapterModule(string Name, int Rank, float? Alpha, float[] Down, float[] Up)
+/// One module of an adapter: ΔW = scale · up · down, with down (r, in) and up (out, r); for a convolution `in` is I·kh·kw in published order.
+/// `Component` is unet or text_encoder, `Key` the published key of the layer. `Alpha` is what the file says, if anything; `Scale` what it means.
+public sealed record AdapterModule(string Component, string Key, int Rank, double? Alpha, float Scale, float[] Down, float[] Up)
 {
-    public float Scale => Alpha is { } alpha ? alpha / Rank : 1;
+    /// As the file spells it.
+    public string Name { get; init; } = $"{Component}.{Key}";
+
+    /// Shapes in the file: convolutions keep their kernel.
+    public int[] DownShape { get; init; } = [Rank, Down.Length / Rank];
+
+    public int[] UpShape { get; init; } = [Up.Length / Rank, Rank];
+
+    /// How the factors are stored.
+    public SafetensorsDType Storage { get; init; } = SafetensorsDType.F32;
+
+    public string Path => $"{Component}.{Key}";
 
     public int InFeatures => Down.Length / Rank;
 
     public int OutFeatures => Up.Length / Rank;
+
+    /// What alpha means: alpha / r, rounded once.
+    public static float ScaleOf(double alpha, int rank) => (float)(alpha / rank);
 
     /// ΔW, (out, in), summed in double so that the result does not depend on the rank's order.
     public float[] Delta()

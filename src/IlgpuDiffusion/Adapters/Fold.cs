@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using IlgpuDiffusion.Diffusion;
-using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 
@@ -13,12 +12,14 @@ public sealed class Fold(DiffusionModel model) : IAdaptation, IDisposable
     readonly IReadOnlyDictionary<string, Parameter> layers = AdapterFile.Layers(model);
     readonly Dictionary<Parameter, (float[] Original, float[] Folded)> weights = [];
 
+    public bool IsEmpty => weights.Count == 0;
+
     /// `adapter` comes from <see cref="AdapterFile.Load"/> for this model.
     public void Add(AdapterFile adapter, float weight = 1)
     {
         foreach (AdapterModule module in adapter.Modules)
         {
-            Parameter layer = layers[KohyaKeys.Canonical(module.Name)];
+            Parameter layer = layers[module.Path];
             if (!weights.TryGetValue(layer, out (float[] Original, float[] Folded) values))
             {
                 float[] original = layer.Value.ToArray();

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
-using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
@@ -18,6 +17,8 @@ public static class LidbFile
     /// Whether a file is in this form. Errors: not a safetensors file.
     public static bool Is(string path)
     {
+        if (Directory.Exists(path))
+            return false;
         using SafetensorsReader file = new(path);
         return file.Names.Count > 0 && file.Names.All(n => n.StartsWith(Prefix, StringComparison.Ordinal));
     }
@@ -70,7 +71,7 @@ public static class LidbFile
         for (int i = 0; i < targets.Count; i++)
         {
             LowRankFactors f = set.Adapters[i].Factors(tape);
-            modules.Add(new AdapterModule(KohyaKeys.Module(targets[i].Component, targets[i].Key), rank, f.Scale * rank, f.Down.ToArray(), f.Up.ToArray()));
+            modules.Add(new AdapterModule(targets[i].Component, targets[i].Key, rank, f.Scale * rank, f.Scale, f.Down.ToArray(), f.Up.ToArray()));
         }
 
         return new AdapterFile(path, AdapterDialect.Lidb, modules, new Dictionary<string, string>(file.Metadata));

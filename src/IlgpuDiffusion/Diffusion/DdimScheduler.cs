@@ -9,31 +9,31 @@ namespace IlgpuDiffusion.Diffusion;
 public sealed class DdimScheduler(SchedulerConfig config, double eta = 0) : IScheduler
 {
     readonly NoiseSchedule schedule = new(config);
-    int[] timesteps = [];
+    float[] timesteps = [];
     float[] predX0 = [];
 
-    public IReadOnlyList<int> Timesteps => timesteps;
+    public IReadOnlyList<float> Timesteps => timesteps;
 
     public float InitNoiseSigma => 1;
 
     public ReadOnlySpan<float> PredX0 => predX0;
 
-    public void SetTimesteps(int n) => timesteps = SchedulerMath.SpacedTimesteps(
-        config.TimestepSpacing ?? TimestepSpacing.Leading, schedule.Count, n, config.StepsOffset);
+    public void SetTimesteps(int n) => timesteps = Array.ConvertAll(
+        SchedulerMath.SpacedTimesteps(config.TimestepSpacing ?? TimestepSpacing.Leading, schedule.Count, n, config.StepsOffset), t => (float)t);
 
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        int t = timesteps[index];
+        int t = (int)timesteps[index];
         int next = t - schedule.Count / timesteps.Length;
         (double alpha, double sigma) = schedule.AlphaSigma(t);
         double alphaBar = schedule.AlphasCumprod[t];
-        double alphaBarNext = next >= 0 ? schedule.AlphasCumprod[next] : config.SetAlphaToOne ? 1 : schedule.AlphasCumprod[0];
+        double alphaBarNext = next >= 0 ? schedule.AlphasCumprod[next] : config.SetAlphaToOne ?? true ? 1 : schedule.AlphasCumprod[0];
         double std = eta * Math.Sqrt((1 - alphaBarNext) / (1 - alphaBar) * (1 - alphaBar / alphaBarNext));
         double weightX0 = Math.Sqrt(alphaBarNext);
         double weightEpsilon = Math.Sqrt(1 - alphaBarNext - std * std);
         float[] draws = eta > 0 ? SchedulerMath.Draw(noise, sample.Length, "DDIM with eta > 0") : [];
-        double range = config.ClipSample ? config.ClipSampleRange : double.PositiveInfinity;
+        double range = config.ClipSample ?? true ? config.ClipSampleRange : double.PositiveInfinity;
 
         Array.Resize(ref predX0, sample.Length);
         for (int i = 0; i < sample.Length; i++)

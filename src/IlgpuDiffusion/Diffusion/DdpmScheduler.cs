@@ -9,25 +9,25 @@ namespace IlgpuDiffusion.Diffusion;
 public sealed class DdpmScheduler(SchedulerConfig config) : IScheduler
 {
     readonly NoiseSchedule schedule = new(config);
-    int[] timesteps = [];
+    float[] timesteps = [];
     float[] predX0 = [];
 
-    public IReadOnlyList<int> Timesteps => timesteps;
+    public IReadOnlyList<float> Timesteps => timesteps;
 
     public float InitNoiseSigma => 1;
 
     public ReadOnlySpan<float> PredX0 => predX0;
 
-    public void SetTimesteps(int n) => timesteps = SchedulerMath.SpacedTimesteps(
-        config.TimestepSpacing ?? TimestepSpacing.Leading, schedule.Count, n, config.StepsOffset);
+    public void SetTimesteps(int n) => timesteps = Array.ConvertAll(
+        SchedulerMath.SpacedTimesteps(config.TimestepSpacing ?? TimestepSpacing.Leading, schedule.Count, n, config.StepsOffset), t => (float)t);
 
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        int t = timesteps[index];
+        int t = (int)timesteps[index];
         (double alpha, double sigma) = schedule.AlphaSigma(t);
         double alphaBar = schedule.AlphasCumprod[t];
-        double alphaBarNext = index + 1 < timesteps.Length ? schedule.AlphasCumprod[timesteps[index + 1]] : 1;
+        double alphaBarNext = index + 1 < timesteps.Length ? schedule.AlphasCumprod[(int)timesteps[index + 1]] : 1;
         double stepAlpha = alphaBar / alphaBarNext;
         double stepBeta = 1 - stepAlpha;
         double weightX0 = Math.Sqrt(alphaBarNext) * stepBeta / (1 - alphaBar);
@@ -35,7 +35,7 @@ public sealed class DdpmScheduler(SchedulerConfig config) : IScheduler
         double variance = config.VarianceType == VarianceType.FixedLarge ? stepBeta : (1 - alphaBarNext) / (1 - alphaBar) * stepBeta;
         double std = Math.Sqrt(variance);
         float[] draws = t > 0 ? SchedulerMath.Draw(noise, sample.Length, "DDPM") : [];
-        double range = config.ClipSample ? config.ClipSampleRange : double.PositiveInfinity;
+        double range = config.ClipSample ?? true ? config.ClipSampleRange : double.PositiveInfinity;
 
         Array.Resize(ref predX0, sample.Length);
         for (int i = 0; i < sample.Length; i++)

@@ -14,72 +14,40 @@ public sealed class DpmSolverMultistep : IScheduler
     const int FewSteps = 15;
 
     readonly SchedulerConfig config;
-    readonly double[] trainedSigmas;
-    readonly int lastTimestep;
+    readonly SigmaTable table;
     readonly float[][] history = [[], [], []];
-    int[] timesteps = [];
+    float[] timesteps = [];
     float[] sigmas = [];
     int nextIndex;
 
     public DpmSolverMultistep(SchedulerConfig config)
     {
         this.config = config;
-        float[] alphaBar = new NoiseSchedule(config).AlphasCumprod.ToArray();
-        // A last timestep without signal has σ/α = ∞; the smallest signal instead keeps the table finite.
-        if (config.RescaleBetasZeroSnr)
-            alphaBar[^1] = MathF.ScaleB(1, -24);
-        trainedSigmas = Array.ConvertAll(alphaBar, a => (double)MathF.Sqrt((1 - a) / a));
-        lastTimestep = trainedSigmas.Count(s => -Math.Log(s) >= config.LambdaMinClipped);
+        table = new SigmaTable(config);
     }
 
-    public IReadOnlyList<int> Timesteps => timesteps;
+    public IReadOnlyList<float> Timesteps => timesteps;
 
     public float InitNoiseSigma => 1;
 
     public ReadOnlySpan<float> PredX0 => history[0];
 
-    /// σ/α before every step and after the last, (n + 1)
     public ReadOnlySpan<float> Sigmas => sigmas;
 
     public void SetTimesteps(int n)
     {
-        if (n < 1 || n >= lastTimestep)
-            throw new IlgdException($"{n} inference steps asked for; DPM-Solver takes 1 to {lastTimestep - 1} of this schedule");
+        int last = table.CountAboveLambdaMin;
+        if (n < 1 || n >= last)
+            throw new IlgdException($"{n} inference steps asked for; DPM-Solver takes 1 to {last - 1} of this schedule");
         nextIndex = 0;
-        TimestepSpacing spacing = config.TimestepSpacing ?? TimestepSpacing.Linspace;
-        // One point more than steps: the end of the last step is `final_sigmas_type`, not a timestep.
-        timesteps = spacing == TimestepSpacing.Trailing
-            ? SchedulerMath.SpacedTimesteps(spacing, lastTimestep, n, config.StepsOffset)
-            : SchedulerMath.SpacedTimesteps(spacing, lastTimestep, n + 1, config.StepsOffset)[..^1];
-
-        sigmas = new float[n + 1];
-        double max = trainedSigmas[^1], min = trainedSigmas[0];
-        for (int i = 0; i < n; i++)
-        {
-            double u = n == 1 ? 0 : i / (n - 1.0);
-            double sigma = trainedSigmas[timesteps[i]];
-            if (config.UseKarrasSigmas)
-            {
-                const double rho = 7;   // Karras et al. 2022, eq. 5
-                sigma = Math.Pow(Math.Pow(max, 1 / rho) + u * (Math.Pow(min, 1 / rho) - Math.Pow(max, 1 / rho)), rho);
-                double t = TimestepOf(sigma);
-                timesteps[i] = (int)(config.BetaSchedule == BetaSchedule.SquaredCosine ? t : Math.Round(t));
-            }
-            else if (config.UseExponentialSigmas)
-            {
-                sigma = Math.Exp(Math.Log(max) + u * (Math.Log(min) - Math.Log(max)));
-                timesteps[i] = (int)TimestepOf(sigma);
-            }
-            sigmas[i] = (float)sigma;
-        }
-        sigmas[n] = config.FinalSigmasType == FinalSigmasType.SigmaMin ? (float)min : 0;
+        (timesteps, sigmas) = table.Whole(n, last);
     }
 
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
         if (index != 0 && index != nextIndex)
-            throw new IlgdException($"DPM-Solver step {index} does not follow step {nextIndex - 1}; a multistep method takes its steps in order");
+            throw SchedulerMath.OutOfOrder("DPM-Solver", index, nextIndex);
         nextIndex = index + 1;
 
         (double alpha, double sigma, double lambda) = At(index);
@@ -97,7 +65,7 @@ public sealed class DpmSolverMultistep : IScheduler
         int order = OrderAt(index);
         double r0 = order > 1 ? (lambda - At(index - 1).Lambda) / h : 0;
         double r1 = order > 2 ? (At(index - 1).Lambda - At(index - 2).Lambda) / h : 0;
-        double weight1 = order == 2 && config.SolverType == SolverType.Midpoint ? phi / 2 : 1 - phi / hh;
+        double weight1 = order == 2 && config.SolverType != SolverType.Heun ? phi / 2 : 1 - phi / hh;
         double weight2 = 0.5 - (hh - phi) / (hh * hh);
         (float[] m0, float[] m1, float[] m2) = (history[0], history[1], history[2]);
         for (int i = 0; i < sample.Length; i++)
@@ -138,26 +106,5 @@ public sealed class DpmSolverMultistep : IScheduler
         history[0] = oldest;
     }
 
-    // α and σ with α² + σ² = 1 from σ/α; λ = −log(σ/α).
-    (double Alpha, double Sigma, double Lambda) At(int index)
-    {
-        double ratio = sigmas[index];
-        double alpha = 1 / Math.Sqrt(ratio * ratio + 1);
-        return (alpha, ratio * alpha, -Math.Log(ratio));
-    }
-
-    // Where log σ lies among the trained ones, as a fractional timestep. Logarithms are rounded to float32, as the tables of
-    // published timesteps are: a σ at the very end truncates to the timestep below because of it.
-    double TimestepOf(double sigma)
-    {
-        double log = Math.Log(Math.Max(sigma, 1e-10));
-        int low = 0;
-        while (low < trainedSigmas.Length - 2 && LogSigma(low + 1) <= log)
-            low++;
-        float a = LogSigma(low), b = LogSigma(low + 1);
-        double w = Math.Clamp((a - log) / (a - b), 0, 1);
-        return (1 - w) * low + w * (low + 1);
-    }
-
-    float LogSigma(int t) => MathF.Log((float)trainedSigmas[t]);
+    (double Alpha, double Sigma, double Lambda) At(int index) => SigmaTable.At(sigmas[index]);
 }

@@ -6,12 +6,16 @@ public delegate void NormalSource(Span<float> destination);
 /// Walks from noise to a sample in n steps. Works on host memory: a latent is a few thousand numbers, a network's step is billions.
 ///
 ///     scheduler.SetTimesteps(n);                    // sample = scheduler.InitNoiseSigma * standard normal
-///     for (int i = 0; i &lt; n; i++)
+///     for (int i = 0; i &lt; scheduler.Timesteps.Count; i++)
 ///         scheduler.Step(i, model(sample, scheduler.Timesteps[i]), sample, noise);
 public interface IScheduler
 {
-    /// Descending trained timesteps, one a step.
-    IReadOnlyList<int> Timesteps { get; }
+    /// Descending trained timesteps, one a call of the network; samplers that walk in σ have fractional ones, those of second order and some
+    /// multistep ones (Heun, PNDM) more of them than steps were asked for.
+    IReadOnlyList<float> Timesteps { get; }
+
+    /// σ/α before every call and after the last; none for samplers that walk in timesteps.
+    ReadOnlySpan<float> Sigmas => [];
 
     /// Standard deviation of the first sample.
     float InitNoiseSigma { get; }

@@ -64,6 +64,17 @@ public sealed class NoiseSchedule
         };
     }
 
+    /// The loss weights of a batch for Min-SNR-γ; none, which is 1 for all, without γ.
+    public float[] LossWeights(ReadOnlySpan<int> timesteps, double? gamma)
+    {
+        if (gamma is not { } g)
+            return [];
+        float[] weights = new float[timesteps.Length];
+        for (int b = 0; b < weights.Length; b++)
+            weights[b] = (float)MinSnrWeight(timesteps[b], g);
+        return weights;
+    }
+
     static float[] MakeBetas(SchedulerConfig config) => config.BetaSchedule switch
     {
         BetaSchedule.Linear => Ramp((float)config.BetaStart, (float)config.BetaEnd, config.NumTrainTimesteps),

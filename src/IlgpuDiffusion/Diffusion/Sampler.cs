@@ -1,7 +1,7 @@
 namespace IlgpuDiffusion.Diffusion;
 
 /// The network's output for samples (N, L, h, w) at a timestep, guidance included.
-public delegate float[] Prediction(float[] samples, int timestep);
+public delegate float[] Prediction(float[] samples, float timestep);
 
 /// Follows a prediction from noise to samples.
 public static class Sampler

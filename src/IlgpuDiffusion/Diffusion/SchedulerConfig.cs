@@ -65,11 +65,20 @@ public enum AlgorithmType
     SdeDpmSolverPlusPlus,
 }
 
-/// How DPM-Solver's second order weighs its difference.
+/// How a multistep solver weighs its differences.
 public enum SolverType
 {
+    /// DPM-Solver's second order by the midpoint; UniPC takes it as Bh2
     Midpoint,
+
+    /// DPM-Solver's by both ends; UniPC takes it as Bh2
     Heun,
+
+    /// UniPC with B(h) = h; DPM-Solver takes it as Midpoint
+    Bh1,
+
+    /// UniPC with B(h) = e^h − 1; DPM-Solver takes it as Midpoint
+    Bh2,
 }
 
 /// Where a sigma table ends.
@@ -96,17 +105,17 @@ public sealed partial record SchedulerConfig
 
     public PredictionType PredictionType { get; init; } = PredictionType.Epsilon;
 
-    /// Absent: leading for DDPM and DDIM, linspace for DPM-Solver.
+    /// Absent: leading for DDPM, DDIM and PNDM, linspace for those that walk in σ.
     public TimestepSpacing? TimestepSpacing { get; init; }
 
     /// Added to leading timesteps.
     public int StepsOffset { get; init; }
 
-    /// ᾱ before the first timestep: 1, or ᾱ₀ when false.
-    public bool SetAlphaToOne { get; init; } = true;
+    /// ᾱ before the first timestep: 1, or ᾱ₀ when false. Absent: true for DDIM, false for PNDM.
+    public bool? SetAlphaToOne { get; init; }
 
-    /// DDPM and DDIM clamp x₀ to ± clip_sample_range.
-    public bool ClipSample { get; init; } = true;
+    /// Clamps x₀ to ± clip_sample_range. Absent: true for DDPM and DDIM, false for Heun and LCM.
+    public bool? ClipSample { get; init; }
     public double ClipSampleRange { get; init; } = 1;
 
     /// Shifts ᾱ so that the last timestep has no signal left (Lin et al. 2023, algorithm 1).
@@ -122,6 +131,21 @@ public sealed partial record SchedulerConfig
     public bool UseKarrasSigmas { get; init; }
     public bool UseExponentialSigmas { get; init; }
     public FinalSigmasType FinalSigmasType { get; init; } = FinalSigmasType.Zero;
+
+    /// PNDM starts with one step taken twice instead of three Runge-Kutta steps.
+    public bool SkipPrkSteps { get; init; }
+
+    /// UniPC: steps after which the corrector is left out.
+    public int[] DisableCorrector { get; init; } = [];
+    public bool PredictX0 { get; init; } = true;
+
+    /// LCM: the steps that the model was distilled on, and the factor on t in its boundary condition.
+    public int OriginalInferenceSteps { get; init; } = 50;
+    public double TimestepScaling { get; init; } = 10;
+
+    /// Euler: how σ is found between trained timesteps, and whether the network is given timesteps or functions of σ.
+    public string InterpolationType { get; init; } = "linear";
+    public string TimestepType { get; init; } = "discrete";
 
     /// Timesteps with log(α/σ) below this are left out.
     public double LambdaMinClipped { get; init; } = double.NegativeInfinity;
@@ -181,6 +205,11 @@ public sealed partial record SchedulerConfig
         Require(ClipSampleRange > 0, "clip_sample_range", ClipSampleRange, "above 0");
         Require(TrainedBetas is null || TrainedBetas.Length == NumTrainTimesteps, "trained_betas", TrainedBetas?.Length ?? 0,
             $"{NumTrainTimesteps} values (num_train_timesteps)");
+        Require(OriginalInferenceSteps >= 1 && OriginalInferenceSteps <= NumTrainTimesteps, "original_inference_steps", OriginalInferenceSteps, "1 to num_train_timesteps");
+        Require(TimestepScaling > 0, "timestep_scaling", TimestepScaling, "above 0");
+        Only(PredictX0, "predict_x0", "false", "true");
+        Only(InterpolationType == "linear", "interpolation_type", InterpolationType, "linear");
+        Only(TimestepType == "discrete", "timestep_type", TimestepType, "discrete");
         Refuse(Thresholding, "thresholding");
         Refuse(UseLuLambdas, "use_lu_lambdas");
         Refuse(UseBetaSigmas, "use_beta_sigmas");
@@ -190,6 +219,12 @@ public sealed partial record SchedulerConfig
         {
             if (!good)
                 throw new IlgdException($"{source}: key '{key}' is {value}; expected {expected}");
+        }
+
+        void Only(bool good, string key, string value, string implemented)
+        {
+            if (!good)
+                throw new IlgdException($"{source}: key '{key}' is {value}, which is not implemented; set it to {implemented}");
         }
 
         void Refuse(bool set, string key)

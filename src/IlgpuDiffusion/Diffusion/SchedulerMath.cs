@@ -1,6 +1,6 @@
 namespace IlgpuDiffusion.Diffusion;
 
-/// What DDPM, DDIM and DPM-Solver share: the choice of timesteps and the split of a prediction into x₀ and ε.
+/// What the schedulers share: the choice of timesteps and the split of a prediction into x₀ and ε.
 static class SchedulerMath
 {
     /// n of T trained timesteps, descending. linspace: both ends included; leading: multiples of T div n, plus the offset;
@@ -35,6 +35,22 @@ static class SchedulerMath
         _ => (m, (x - alpha * m) / sigma),
     };
 
+    /// x₀ from the model's output m at x = x₀ + σ ε, the form without falling signal: the network saw x / √(σ² + 1).
+    public static double X0AtSigma(PredictionType type, double sigma, double m, double x) => type switch
+    {
+        PredictionType.Epsilon => x - sigma * m,
+        PredictionType.V => (x - sigma * Math.Sqrt(sigma * sigma + 1) * m) / (sigma * sigma + 1),
+        _ => m,
+    };
+
+    /// What the network sees of x = x₀ + σ ε: x / √(σ² + 1), which has the variance it was trained with.
+    public static void ScaleAtSigma(float sigma, Span<float> sample)
+    {
+        double scale = 1 / Math.Sqrt((double)sigma * sigma + 1);
+        for (int i = 0; i < sample.Length; i++)
+            sample[i] = (float)(sample[i] * scale);
+    }
+
     /// Refuses a step outside the table and spans of different length.
     public static void CheckStep(int index, int count, int modelOutput, int sample)
     {
@@ -43,6 +59,10 @@ static class SchedulerMath
         if (modelOutput != sample)
             throw new IlgdException($"scheduler step {index}: model output has {modelOutput} values, the sample has {sample}");
     }
+
+    /// A step that does not follow the one before, for samplers that remember.
+    public static IlgdException OutOfOrder(string scheduler, int index, int expected) =>
+        new($"{scheduler} step {index} does not follow step {expected - 1}; a multistep method takes its steps in order");
 
     /// One standard normal draw per value of a sample.
     public static float[] Draw(NormalSource? noise, int length, string scheduler)

@@ -114,7 +114,7 @@ public sealed class TextToImage(DiffusionModel model, Arena arena)
     }
 
     // samples: (B, L, h, w), each with its own text
-    float[] Predict(float[] samples, int timestep, float[] context, int[] shape)
+    float[] Predict(float[] samples, float timestep, float[] context, int[] shape)
     {
         int batch = shape[0], features = model.UNet.Config.CrossAttentionDim;
         Tape tape = new(arena, recording: false);

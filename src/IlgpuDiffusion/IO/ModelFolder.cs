@@ -24,9 +24,16 @@ public static class ModelFolder
     // Parts that do not touch the picture's computation, and the scheduler, of which only the settings count.
     static readonly string[] Beside = ["scheduler", "safety_checker", "feature_extractor"];
 
-    /// Loads the whole folder. Errors: one message that names folder, file and key.
-    public static DiffusionModel Load(string folder, Device device, string? variant = null)
+    /// Loads the whole folder, or, where `folder` is a file, a single-file checkpoint with the configs and the tokenizer of the folder `configs`.
+    /// Errors: one message that names folder, file and key.
+    public static DiffusionModel Load(string folder, Device device, string? variant = null, string? configs = null)
     {
+        if (File.Exists(folder))
+        {
+            return SingleFile.Load(folder, configs ?? throw new IlgdException(
+                $"{folder}: a single file has no configs and no tokenizer; name a folder in diffusers' layout to take them from (--model-config DIR)"), device);
+        }
+
         HashSet<string> parts = ReadIndex(folder);
         foreach (string needed in (ReadOnlySpan<string>)["unet", "text_encoder", "tokenizer", "scheduler"])
         {
@@ -84,7 +91,8 @@ public static class ModelFolder
     }
 
     /// Writes the folder so that diffusers reads it; model_index.json comes last, so a broken run leaves no folder that looks whole.
-    public static void Save(DiffusionModel model, string folder, SafetensorsDType dtype = SafetensorsDType.F32)
+    /// `values`: of a parameter, in published order, for a model whose weights have no memory.
+    public static void Save(DiffusionModel model, string folder, SafetensorsDType dtype = SafetensorsDType.F32, Func<Parameter, float[]>? values = null)
     {
         Write("scheduler/scheduler_config.json", model.Scheduler.ToJson());
         string tokenizer = Path.Combine(folder, "tokenizer");
@@ -95,15 +103,15 @@ public static class ModelFolder
         }
 
         Write("text_encoder/config.json", model.TextEncoder.Config.ToJson());
-        WeightsFile.Write(model.TextEncoder.Weights, Path.Combine(folder, "text_encoder", "model.safetensors"), dtype);
+        WeightsFile.Write(model.TextEncoder.Weights, Path.Combine(folder, "text_encoder", "model.safetensors"), dtype, values);
         if (model.HasVae)
         {
             Write("vae/config.json", model.Vae.Config.ToJson());
-            WeightsFile.Write(model.Vae.Weights, Path.Combine(folder, "vae", "diffusion_pytorch_model.safetensors"), dtype);
+            WeightsFile.Write(model.Vae.Weights, Path.Combine(folder, "vae", "diffusion_pytorch_model.safetensors"), dtype, values);
         }
 
         Write("unet/config.json", model.UNet.Config.ToJson());
-        WeightsFile.Write(model.UNet.Weights, Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"), dtype);
+        WeightsFile.Write(model.UNet.Weights, Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"), dtype, values);
         Write(Index, IndexJson(model));
 
         void Write(string file, byte[] bytes) => AtomicFile.Write(Path.Combine(folder, file), stream => stream.Write(bytes));
@@ -128,7 +136,7 @@ public static class ModelFolder
     }
 
     // Names of the components that are there.
-    static HashSet<string> ReadIndex(string folder)
+    internal static HashSet<string> ReadIndex(string folder)
     {
         string path = Path.Combine(folder, Index);
         if (!Directory.Exists(folder))
@@ -211,7 +219,7 @@ public static class ModelFolder
         }
     }
 
-    static void CheckTogether(string folder, DiffusionModel model)
+    internal static void CheckTogether(string folder, DiffusionModel model)
     {
         int context = model.UNet.Config.CrossAttentionDim, hidden = model.TextEncoder.Config.HiddenSize;
         if (context != hidden)

@@ -15,6 +15,8 @@ public sealed unsafe class SafetensorsReader : TensorSource
     public SafetensorsReader(string path)
     {
         Path = path;
+        if (System.IO.Path.GetExtension(path) is ".bin" or ".pt" or ".pth" or ".ckpt" or ".pkl")
+            throw new IlgdException($"{path}: a pickle by its name, which can run code and is never read; convert it with the safetensors library");
         long length = FileLength(path);
         if (length < 8)
             throw new IlgdException($"{path}: not a safetensors file: {length} bytes, at least 8 are needed");

@@ -9,7 +9,9 @@ public static class WeightsFile
 
     /// Our key -> the file's key. `dialect` translates a key of the file, null where the tensor is none of the model's and may be ignored.
     /// Errors: missing, unexpected and wrong-shaped keys, all in one message. Reads no data and needs no memory for the model.
-    public static IReadOnlyDictionary<string, string> Match(Weights weights, TensorSource file, Func<string, string?> dialect)
+    /// `pointwise`: keys of the file that hold a linear layer as a 1 × 1 convolution, or as the matrix it is.
+    public static IReadOnlyDictionary<string, string> Match(
+        Weights weights, TensorSource file, Func<string, string?> dialect, Func<string, bool>? pointwise = null)
     {
         Dictionary<string, string> matched = [];
         List<string> unexpected = [], wrong = [];
@@ -19,7 +21,7 @@ public static class WeightsFile
                 continue;
             if (!weights.Contains(key) || !matched.TryAdd(key, name))
                 unexpected.Add($"'{name}'");
-            else if (!weights[key].Published.Dims.SequenceEqual(file.Shape(name)))
+            else if (!weights[key].Published.Dims.SequenceEqual(file.Shape(name)) && !(pointwise?.Invoke(name) == true && Pointwise(weights[key].Published, file.Shape(name))))
                 wrong.Add($"'{name}' is [{string.Join(", ", file.Shape(name))}] and should be {weights[key].Published}");
         }
 
@@ -37,15 +39,17 @@ public static class WeightsFile
             p.Value.CopyFrom(p.ToHeld(file.ReadFloat32(matched[p.Name])));
     }
 
-    /// Writes all parameters under their published keys and shapes, as F32, F16 or BF16.
-    public static void Write(Weights weights, string path, SafetensorsDType dtype = SafetensorsDType.F32)
+    /// Writes all parameters under their published keys and shapes, as F32, F16 or BF16. `values`: in published order, where the parameters have no memory.
+    public static void Write(Weights weights, string path, SafetensorsDType dtype = SafetensorsDType.F32, Func<Parameter, float[]>? values = null)
     {
         SafetensorsWriter writer = new();
         writer.Metadata["format"] = "pt";   // transformers refuses a file without
         foreach (Parameter p in weights.Parameters)
-            writer.Add(p.Name, p.Published.Dims.ToArray(), () => p.ToPublished(p.Value.ToArray()), dtype);
+            writer.Add(p.Name, p.Published.Dims.ToArray(), () => values?.Invoke(p) ?? p.ToPublished(p.Value.ToArray()), dtype);
         writer.Write(path);
     }
+
+    static bool Pointwise(Tensors.Shape linear, int[] shape) => shape.AsSpan().SequenceEqual([.. linear.Dims, 1, 1]);
 
     static string Describe(string what, List<string> items) => items.Count == 0 ? "" :
         $"{items.Count} {what}: {string.Join(", ", items.Take(Listed))}{(items.Count > Listed ? $" and {items.Count - Listed} more" : "")}";

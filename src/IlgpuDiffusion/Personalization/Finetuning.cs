@@ -106,7 +106,7 @@ public sealed class Finetuning : IDisposable
         int[] timesteps = Timesteps.Stratified(new RngStream(seed, timeStream, (ulong)step), pairs, schedule.Count);
         NoisyBatch batch = new(x0, noise, timesteps, [pairs, LatentShape[0], LatentShape[1], LatentShape[2]]);
         int[] prompts = [.. Enumerable.Repeat(ids, pairs).SelectMany(x => x)];
-        return DenoisingLoss.Forward(tape, model.UNet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs));
+        return DenoisingLoss.Forward(tape, model.UNet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs), schedule.LossWeights(timesteps, method.MinSnrGamma));
     }
 
     public void Dispose()

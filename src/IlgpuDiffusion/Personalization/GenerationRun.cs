@@ -16,8 +16,14 @@ public enum NoiseKind
 /// All settings of `ilgd generate`.
 public sealed record GenerationRun
 {
-    /// A folder in diffusers' layout.
+    /// A folder in diffusers' layout, or a single-file checkpoint.
     public required string Model { get; init; }
+
+    /// Of the weights files: fp16 takes `*.fp16.safetensors` where a component has it.
+    public string? Variant { get; init; }
+
+    /// For a single-file checkpoint: the folder that configs and tokenizer come from.
+    public string? ModelConfig { get; init; }
 
     /// `[V]` in it becomes the subject's identifier.
     public required string Prompt { get; init; }
@@ -56,8 +62,8 @@ public sealed record GenerationRun
     public required string Out { get; init; }
 }
 
-/// What came of it.
-public sealed record GenerationRecord(GenerationRun Settings, IReadOnlyList<string> Files, double Seconds, long PeakMemoryBytes)
+/// What came of it; `Adapters` says of each what it is and how many of its modules the model has: all, or there would be no record.
+public sealed record GenerationRecord(GenerationRun Settings, IReadOnlyList<string> Adapters, IReadOnlyList<string> Files, double Seconds, long PeakMemoryBytes)
 {
     public string ToJson() => System.Text.Json.JsonSerializer.Serialize(this, RunRecord.Json);
 }

@@ -18,13 +18,15 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
         long start = Stopwatch.GetTimestamp();
         using StagedFolder stage = new(run.Out);
         using Device device = Device.Open(run.Device, run.Threads);
-        using DiffusionModel model = ModelFolder.Load(run.Model, device);
+        using DiffusionModel model = ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig);
+        run = run with { Sampling = run.Sampling.For(model) };
+        using Fold fold = new(model);
+        List<string> put = [];
+        foreach (AdapterUse use in run.Adapters)
+            put.Add(Put(use, model, fold));
         string prompt = run.Subject.Fill(run.Prompt);
         Prompts.Check(model, prompt);
         Prompts.Check(model, run.NegativePrompt);
-        using Fold fold = new(model);
-        foreach (AdapterUse use in run.Adapters)
-            fold.Add(AdapterFile.Load(use.Path, model), use.Weight);
 
         (int[] shape, float[] first)? given = run.Latents is { } file ? LatentsFile.Load(file, model.UNet.Config.InChannels) : null;
         int downscale = model.Vae.Config.Downscale, own = (model.UNet.Config.SampleSize ?? 64) * downscale;
@@ -35,7 +37,7 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
         NormalSource[] sources = [.. Enumerable.Range(0, shape[0]).Select(i => Source(i, shape[1]))];
         StartingNoise noise = given is { first: var latents } ? new StartingNoise(latents, sources) : StartingNoise.Draw(sources, shape[1] * shape[2] * shape[3]);
         string[] prompts = [.. Enumerable.Repeat(prompt, shape[0])];
-        RgbImage[] pictures = sampler.Decode(sampler.Latents(prompts, noise, run.Adapters.Count > 0 ? fold : null, Report));
+        RgbImage[] pictures = sampler.Decode(sampler.Latents(prompts, noise, fold.IsEmpty ? null : fold, Report));
         List<string> names = [];
         foreach (RgbImage picture in pictures)
         {
@@ -47,7 +49,24 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
             LatentsFile.Save(saved, shape, noise.Latents);
         stage.Commit();
         double seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3);
-        return new GenerationRecord(run, [.. names.Select(name => Path.Combine(run.Out, name))], seconds, PeakMemory.Bytes());
+        return new GenerationRecord(run, put, [.. names.Select(name => Path.Combine(run.Out, name))], seconds, PeakMemory.Bytes());
+    }
+
+    // Adds an adapter or new words to the model; says what it did.
+    static string Put(AdapterUse use, DiffusionModel model, Fold fold)
+    {
+        if (TextualInversion.Is(use.Path))
+        {
+            if (use.Weight != 1)
+                throw new IlgdException($"{use.Path}: new words have no strength; give the file without :{use.Weight}");
+            TextualInversion words = TextualInversion.Load(use.Path, model.TextEncoder.Config.HiddenSize);
+            words.AddTo(model);
+            return $"{use.Path}: textual inversion, the word {words.Token} of {words.Vectors} vectors";
+        }
+
+        AdapterFile file = AdapterFile.Load(use.Path, model);
+        fold.Add(file, use.Weight);
+        return $"{use.Path}: {file.Dialect}, {file.Modules.Count} of {file.Modules.Count} modules matched";
     }
 
     // Of picture i, in draws of (L, h, w).

@@ -41,6 +41,9 @@ public sealed record Method
 
     public double MaxGradNorm { get; init; } = 1;
 
+    /// γ of Min-SNR loss weights (Hang et al. 2023); null weighs all timesteps alike.
+    public double? MinSnrGamma { get; init; }
+
     /// Prior preservation (Ruiz et al. 2023, eq. 2): pairs of class pictures made by the frozen model, added to each iteration; 0 is none.
     public int PriorPairs { get; init; }
 

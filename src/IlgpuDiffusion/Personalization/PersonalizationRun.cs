@@ -1,3 +1,5 @@
+using IlgpuDiffusion.Diffusion;
+
 namespace IlgpuDiffusion.Personalization;
 
 /// A square of a photo, in pixels of the upright picture.
@@ -17,8 +19,8 @@ public enum GuidanceFrom
 /// How pictures are drawn from a model.
 public sealed record Sampling
 {
-    /// ddim, ddpm or dpm++
-    public string Scheduler { get; init; } = "ddim";
+    /// One of <see cref="Schedulers.Names"/>; null is the one that the model's scheduler_config.json names.
+    public string? Scheduler { get; init; }
 
     public int Steps { get; init; } = 25;
 
@@ -27,6 +29,9 @@ public sealed record Sampling
 
     /// Whose idea of the text guides an adapted model: see <see cref="GuidanceFrom"/>.
     public GuidanceFrom GuidanceFrom { get; init; } = GuidanceFrom.Both;
+
+    /// With the scheduler by name, so that a record of the run says which it was.
+    public Sampling For(DiffusionModel model) => this with { Scheduler = Scheduler ?? Schedulers.NameOf(model.Scheduler) };
 }
 
 /// One photo in, pictures and adapter files out: all settings of `ilgd personalize`.
@@ -37,8 +42,14 @@ public sealed record PersonalizationRun
     /// The face; null takes the largest square in the middle.
     public CropBox? Crop { get; init; }
 
-    /// A folder in diffusers' layout.
+    /// A folder in diffusers' layout, or a single-file checkpoint.
     public required string Model { get; init; }
+
+    /// Of the weights files: fp16 takes `*.fp16.safetensors` where a component has it.
+    public string? Variant { get; init; }
+
+    /// For a single-file checkpoint: the folder that configs and tokenizer come from.
+    public string? ModelConfig { get; init; }
 
     public required string Out { get; init; }
 
@@ -61,6 +72,9 @@ public sealed record PersonalizationRun
 
     /// Photos of other people, on whom the loss is measured too: what was learned should be of this person, not of faces in general.
     public IReadOnlyList<string> Others { get; init; } = [];
+
+    /// Write into the adapter's header how it was made; without, only what other programs need to read it.
+    public bool Metadata { get; init; } = true;
 
     /// Also write the finetuned model as a folder: the only file that a method which trains everything leaves.
     public bool SaveModel { get; init; }

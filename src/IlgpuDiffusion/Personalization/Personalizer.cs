@@ -29,7 +29,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
         using Device device = Device.Open(run.Device, run.Threads);
-        using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device));
+        using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
+        run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)
             Prompts.Check(model, run.Subject.Fill(prompt));
         Prompts.Check(model, run.Subject.InstancePrompt);
@@ -122,7 +123,9 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         output.WritePictures();
         if (finetuning.Adapter is { } adapter)
         {
-            AdapterFile.Save(output.Stage.File(PersonalizationOutput.AdapterName), adapter, arena, Metadata(model, baseHash, output.Photo.Width));
+            AdapterWriter.Write(
+                output.Stage.File(PersonalizationOutput.AdapterName), AdapterDialect.Kohya, AdapterFile.ModulesOf(adapter, arena),
+                run.Metadata ? Metadata(model, baseHash, output.Photo.Width) : []);
             if (run.Method.Trains == Trains.Lidb)
             {
                 LidbFile.Save(
@@ -148,6 +151,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         ("ss_num_train_images", "1"),
         ("ss_resolution", $"({size}, {size})"),
         ("ss_seed", $"{run.Seed}"),
+        .. run.Method.MinSnrGamma is { } gamma ? [("ss_min_snr_gamma", $"{gamma}")] : Array.Empty<(string, string)>(),
         ("modelspec.sai_model_spec", "1.0.1"),
         ("modelspec.architecture", "stable-diffusion-v1/lora"),
         ("modelspec.implementation", "diffusers"),

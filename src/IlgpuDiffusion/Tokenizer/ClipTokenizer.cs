@@ -17,6 +17,7 @@ public sealed class ClipTokenizer
     static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
     readonly Dictionary<string, int> specials = new(StringComparer.Ordinal);
+    readonly Dictionary<string, int> vectors = new(StringComparer.Ordinal);
     readonly Dictionary<int, string> tokens = [];
     readonly HashSet<int> skipped = [];
     readonly int[] byteIds;
@@ -89,7 +90,7 @@ public sealed class ClipTokenizer
             if (SpecialAt(text, i) is not string token)
                 continue;
             EncodeOrdinary(text[start..i], ids);
-            ids.Add(specials[token]);
+            ids.AddRange(Enumerable.Range(specials[token], vectors.GetValueOrDefault(token, 1)));
             start = i + token.Length;
             i = start - 1;
         }
@@ -98,16 +99,23 @@ public sealed class ClipTokenizer
         return ids;
     }
 
-    /// Makes `token` one id of its own (textual inversion); it is found in the raw text, case-sensitive, before anything else is done.
+    /// Makes `token` an id of its own (textual inversion), or several in a row, the later ones named token_1, token_2, …; it is found in the raw text,
+    /// case-sensitive, before anything else is done. `first`: the least id, where the embedding table has more rows than there are tokens.
     /// Errors: the token is there already.
-    public int AddToken(string token)
+    public int AddToken(string token, int count = 1, int first = 0)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(token);
-        int id = Size;
-        if (tokens.ContainsValue(token))
-            throw new IlgdException($"the tokenizer has a token \"{token}\" already: choose another name");
-        tokens.Add(id, token);
-        specials.Add(token, id);
+        int id = Math.Max(Size, first);
+        string[] names = [token, .. Enumerable.Range(1, count - 1).Select(i => $"{token}_{i}")];
+        if (names.FirstOrDefault(tokens.ContainsValue) is { } there)
+            throw new IlgdException($"the tokenizer has a token \"{there}\" already: choose another name");
+        for (int i = 0; i < count; i++)
+        {
+            tokens.Add(id + i, names[i]);
+            specials.Add(names[i], id + i);
+        }
+
+        vectors.Add(token, count);
         return id;
     }
 

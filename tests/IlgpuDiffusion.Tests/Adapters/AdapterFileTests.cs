@@ -20,13 +20,13 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
         using DiffusionModel model = ModelFolder.Load(tiny.Folder, Device("cpu"));
         using AdapterSet set = Randomised(AdapterSet.Lora(Targets(model), 4, 2, 1, Device("cpu")));
         string path = tiny.NewPlace();
-        AdapterFile.Save(path, set, Arena("cpu"), [("ss_seed", "1")]);
+        AdapterWriter.Write(path, AdapterDialect.Kohya, AdapterFile.ModulesOf(set, Arena("cpu")), [("ss_seed", "1")]);
 
         AdapterFile file = AdapterFile.Load(path, model);
         Assert.Equal(set.Targets.Count, file.Modules.Count);
         Assert.Contains(file.Modules, m => m.Name == "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0");
         Assert.Contains(file.Modules, m => m.Name == "lora_te_text_model_encoder_layers_0_self_attn_q_proj");
-        Assert.All(file.Modules, m => Assert.Equal((4, 2f), (m.Rank, m.Alpha)));
+        Assert.All(file.Modules, m => Assert.Equal((4, 2.0, 0.5f), (m.Rank, m.Alpha, m.Scale)));
         Assert.Equal(("networks.lora", "4", "2"), (file.Metadata["ss_network_module"], file.Metadata["ss_network_dim"], file.Metadata["ss_network_alpha"]));
         Lora first = (Lora)set.Adapters[0];
         AdapterModule same = file.Modules.Single(m => m.Name == KohyaKeys.Module(set.Targets[0].Component, set.Targets[0].Key));
@@ -40,7 +40,7 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
         using DiffusionModel model = ModelFolder.Load(tiny.Folder, Device("cpu"));
         using AdapterSet set = Randomised(AdapterSet.Lora(Targets(model), 2, 2, 1, Device("cpu")));
         string path = tiny.NewPlace();
-        AdapterFile.Save(path, set, Arena("cpu"), []);
+        AdapterWriter.Write(path, AdapterDialect.Kohya, AdapterFile.ModulesOf(set, Arena("cpu")), []);
         float[] plain = Predict(model);
         set.Attach();
         float[] attached = Predict(model);
@@ -67,16 +67,16 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
         using DiffusionModel model = ModelFolder.Load(tiny.Folder, Device("cpu"));
         using AdapterSet set = Randomised(AdapterSet.Lidb(Targets(model), 20, 10, 2, 7, Device("cpu")));
         (string plain, string compact) = (tiny.NewPlace(), tiny.NewPlace());
-        AdapterFile.Save(plain, set, Arena("cpu"), []);
+        AdapterWriter.Write(plain, AdapterDialect.Kohya, AdapterFile.ModulesOf(set, Arena("cpu")), []);
         LidbFile.Save(compact, set, 20, 10, 2, 7, LidbFile.BaseHash(model));
 
-        Dictionary<string, AdapterModule> expected = AdapterFile.Load(plain, model).Modules.ToDictionary(m => m.Name);
+        Dictionary<string, AdapterModule> expected = AdapterFile.Load(plain, model).Modules.ToDictionary(m => m.Path);
         AdapterFile read = AdapterFile.Load(compact, model);
         Assert.Equal(expected.Count, read.Modules.Count);
         foreach (AdapterModule module in read.Modules)
         {
-            Assert.Equal(expected[module.Name].Down, module.Down);
-            Assert.Equal(expected[module.Name].Up, module.Up);
+            Assert.Equal(expected[module.Path].Down, module.Down);
+            Assert.Equal(expected[module.Path].Up, module.Up);
         }
 
         Assert.True(new FileInfo(compact).Length < new FileInfo(plain).Length);
@@ -94,9 +94,9 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
 
     [Theory]
     [InlineData("lora_unet_nowhere.lora_down.weight", "lora_unet_nowhere.lora_up.weight", "'lora_unet_nowhere'")]
-    [InlineData("unet.x.lora_A.weight", "unet.x.lora_B.weight", "dialect of PEFT")]
+    [InlineData("unet.x.lora_A.weight", "unet.x.lora_B.weight", "0 of 1 modules matched: 1 modules that it has not: 'unet.x'")]
     [InlineData("lora_unet_x.hada_w1_a", "lora_unet_x.hada_w1_b", "LyCORIS LoHa")]
-    [InlineData("lora_unet_x.lora_down.weight", "lora_unet_y.lora_down.weight", "'lora_unet_x.lora_up.weight' is missing")]
+    [InlineData("lora_unet_x.lora_down.weight", "lora_unet_y.lora_down.weight", "'lora_unet_x' has no up tensor")]
     [InlineData("conv_in.weight", "conv_in.bias", "no key of a LoRA file")]
     public void What_does_not_fit_is_refused_by_name(string first, string second, string said)
     {

@@ -13,7 +13,7 @@ public sealed class SchedulerConfigTests
               "lambda_min_clipped": -Infinity }
             """;
 
-        Assert.Equal(SchedulerConfig.StableDiffusion with { ClassName = "PNDMScheduler" }, SchedulerConfig.Parse(json, "test"));
+        Assert.Equal(SchedulerConfig.StableDiffusion with { ClassName = "PNDMScheduler", SkipPrkSteps = true }, SchedulerConfig.Parse(json, "test"));
     }
 
     [Theory]
@@ -24,6 +24,9 @@ public sealed class SchedulerConfigTests
     [InlineData("""{ "beta_end": 1.5 }""", "beta_end")]
     [InlineData("""{ "thresholding": true }""", "thresholding")]
     [InlineData("""{ "trained_betas": [0.1, 0.2] }""", "trained_betas")]
+    [InlineData("""{ "predict_x0": false }""", "predict_x0")]
+    [InlineData("""{ "interpolation_type": "log_linear" }""", "interpolation_type")]
+    [InlineData("""{ "original_inference_steps": 0 }""", "original_inference_steps")]
     public void What_is_not_implemented_is_refused_by_file_and_key(string json, string key)
     {
         string message = Assert.Throws<IlgdException>(() => SchedulerConfig.Parse(json, "some/scheduler_config.json")).Message;
@@ -51,6 +54,30 @@ public sealed class SchedulerConfigTests
 
         Assert.Throws<IlgdException>(() => scheduler.Step(2, new float[3], new float[3]));
         scheduler.Step(0, new float[3], new float[3]);
+    }
+
+    [Fact]
+    public void The_folders_scheduler_is_taken_unless_another_is_named()
+    {
+        SchedulerConfig config = SchedulerConfig.StableDiffusion with { ClassName = "EulerAncestralDiscreteScheduler" };
+
+        Assert.Equal("euler-a", Schedulers.NameOf(config));
+        Assert.IsType<EulerScheduler>(Schedulers.Create(null, config));
+        Assert.IsType<UniPcScheduler>(Schedulers.Create("unipc", config));
+        Assert.Contains("'plms'", Assert.Throws<IlgdException>(() => Schedulers.Create("plms", config)).Message);
+        Assert.Contains("TCDScheduler", Assert.Throws<IlgdException>(() => Schedulers.Create(null, config with { ClassName = "TCDScheduler" })).Message);
+    }
+
+    [Fact]
+    public void UniPc_with_bh1_ends_at_sigma_0_without_a_hole()
+    {
+        UniPcScheduler scheduler = new(SchedulerConfig.StableDiffusion with { SolverType = SolverType.Bh1, SolverOrder = 3, LowerOrderFinal = false });
+        scheduler.SetTimesteps(5);
+        float[] sample = [0.3f, -1, 2];
+        for (int i = 0; i < 5; i++)
+            scheduler.Step(i, [0.1f, 0.2f, -0.3f], sample);
+
+        Assert.All(sample, v => Assert.True(float.IsFinite(v)));
     }
 
     [Fact]

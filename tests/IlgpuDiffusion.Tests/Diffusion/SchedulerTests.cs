@@ -8,16 +8,27 @@ namespace IlgpuDiffusion.Tests.Diffusion;
 public sealed class SchedulerTests
 {
     // Suggested T of fixtures/README.md.
-    const double DdpmTolerance = 5e-6, DdimTolerance = 5e-6, DpmTolerance = 1e-5, TableTolerance = 5e-6;
+    const double TableTolerance = 5e-6;
 
-    [Fact]
-    public void Ddpm_follows_every_recorded_trajectory() => FollowAll("ddpm.safetensors", DdpmTolerance);
+    // A walk that begins at sigma 4096 (no signal left) loses float32's digits in the reference: ten times its measured error.
+    const double ZeroSnrTolerance = 3e-4;
 
-    [Fact]
-    public void Ddim_follows_every_recorded_trajectory() => FollowAll("ddim.safetensors", DdimTolerance);
-
-    [Fact]
-    public void DpmSolver_follows_every_recorded_trajectory() => FollowAll("dpmpp.safetensors", DpmTolerance);
+    [Theory]
+    [InlineData("ddpm", 5e-6)]
+    [InlineData("ddim", 5e-6)]
+    [InlineData("pndm", 5e-6)]
+    [InlineData("euler", 5e-6)]
+    [InlineData("heun", 1e-5)]
+    [InlineData("dpmpp", 1e-5)]
+    [InlineData("unipc", 5e-6)]
+    [InlineData("lcm", 5e-6)]
+    public void Every_recorded_trajectory_is_followed(string family, double tolerance)
+    {
+        using FixtureFile file = FixtureFile.Open("schedulers", $"{family}.safetensors");
+        Assert.NotEmpty(file.Cases);
+        string[] failed = [.. file.Cases.SelectMany(name => Failures.Of(() => Follow(file, name, name == "euler_zero_snr_v" ? ZeroSnrTolerance : tolerance)))];
+        Assert.True(failed.Length == 0, string.Join('\n', failed));
+    }
 
     [Fact]
     public void Schedule_tables_noising_velocity_and_weights_match()
@@ -62,26 +73,43 @@ public sealed class SchedulerTests
         {
             string kind = table.GetProperty("scheduler").GetString()!;
             int n = table.GetProperty("num_inference_steps").GetInt32();
-            if (Make(kind, table.GetProperty("config"), eta: 0) is not { } scheduler)
-                continue;
+            IScheduler scheduler = Make(kind, table.GetProperty("config"), eta: 0);
             string title = $"{kind} {table.GetProperty("config").GetRawText()} n = {n}";
-            scheduler.SetTimesteps(n);
-            Assert.True(table.GetProperty("timesteps").EnumerateArray().Select(t => t.GetInt32()).SequenceEqual(scheduler.Timesteps),
-                $"{title}: got {string.Join(' ', scheduler.Timesteps)}");
-            Assert.Equal(table.GetProperty("init_noise_sigma").GetSingle(), scheduler.InitNoiseSigma);
-            if (table.TryGetProperty("sigmas", out JsonElement sigmas))
-                Tol.Close(((DpmSolverMultistep)scheduler).Sigmas, [.. sigmas.EnumerateArray().Select(s => s.GetSingle())], TableTolerance, title);
             compared++;
+            if (table.TryGetProperty("error", out _))
+            {
+                Assert.Throws<IlgdException>(() => scheduler.SetTimesteps(n));
+                continue;
+            }
+
+            scheduler.SetTimesteps(n);
+            CheckTimesteps([.. table.GetProperty("timesteps").EnumerateArray().Select(t => t.GetSingle())], scheduler, title);
+            Tol.Close([scheduler.InitNoiseSigma], [table.GetProperty("init_noise_sigma").GetSingle()], TableTolerance, $"{title}: first sigma");
+            if (table.TryGetProperty("sigmas", out JsonElement sigmas))
+                Tol.Close(scheduler.Sigmas, [.. sigmas.EnumerateArray().Select(s => s.GetSingle())], TableTolerance, title);
         }
-        Assert.True(compared > 0, "no table names a scheduler of ours");
+        Assert.True(compared > 0, "no tables");
     }
 
-    static void FollowAll(string path, double tolerance)
+    [Theory]
+    [InlineData(PredictionType.Epsilon)]
+    [InlineData(PredictionType.V)]
+    public void Min_snr_weighs_a_batch_by_its_timesteps(PredictionType predicts)
     {
-        using FixtureFile file = FixtureFile.Open("schedulers", path);
-        Assert.NotEmpty(file.Cases);
-        foreach (string name in file.Cases)
-            Follow(file, name, tolerance);
+        NoiseSchedule schedule = new(SchedulerConfig.StableDiffusion with { PredictionType = predicts });
+
+        Assert.Equal([(float)schedule.MinSnrWeight(3, 5), (float)schedule.MinSnrWeight(900, 5)], schedule.LossWeights([3, 900], 5));
+        Assert.Empty(schedule.LossWeights([3, 900], null));
+        Assert.NotEqual(schedule.MinSnrWeight(3, 5), schedule.MinSnrWeight(900, 5));
+    }
+
+    // Whole timesteps must be the same; fractional ones come out of float32 logarithms.
+    static void CheckTimesteps(float[] expected, IScheduler scheduler, string title)
+    {
+        if (Array.TrueForAll(expected, t => t == MathF.Round(t)) && scheduler.Timesteps.All(t => t == MathF.Round(t)))
+            Assert.True(expected.SequenceEqual(scheduler.Timesteps), $"{title}: got {string.Join(' ', scheduler.Timesteps)}");
+        else
+            Tol.Close([.. scheduler.Timesteps], expected, TableTolerance, $"{title}.timesteps");
     }
 
     // Our own samples go on from step to step; only the network's outputs and the noise are the recorded ones.
@@ -90,14 +118,13 @@ public sealed class SchedulerTests
         JsonElement attributes = file.Attributes(name);
         double eta = attributes.GetProperty("step_kwargs").TryGetProperty("eta", out JsonElement e) ? e.GetDouble() : 0;
         string kind = attributes.GetProperty("scheduler").GetString()!;
-        IScheduler scheduler = Make(kind, attributes.GetProperty("config"), eta)
-            ?? throw new InvalidOperationException($"{name}: no scheduler named {kind}");
+        IScheduler scheduler = Make(kind, attributes.GetProperty("config"), eta);
         int n = attributes.GetProperty("num_inference_steps").GetInt32();
         scheduler.SetTimesteps(n);
-        Assert.Equal(file.Longs(name, "timesteps"), scheduler.Timesteps.Select(t => (long)t));
-        Assert.Equal(attributes.GetProperty("init_noise_sigma").GetSingle(), scheduler.InitNoiseSigma);
+        CheckTimesteps(file.Floats(name, "timesteps"), scheduler, name);
+        Tol.Close([scheduler.InitNoiseSigma], [attributes.GetProperty("init_noise_sigma").GetSingle()], TableTolerance, $"{name}: first sigma");
         if (file.Has(name, "sigmas"))
-            Tol.Close(((DpmSolverMultistep)scheduler).Sigmas, file.Floats(name, "sigmas"), TableTolerance, $"{name}.sigmas");
+            Tol.Close(scheduler.Sigmas, file.Floats(name, "sigmas"), TableTolerance, $"{name}.sigmas");
 
         float[] sample = file.Floats(name, "x_init");
         int size = sample.Length;
@@ -108,7 +135,7 @@ public sealed class SchedulerTests
         for (int i = 0; i < size; i++)
             sample[i] *= scheduler.InitNoiseSigma;
         Tol.Close(sample, samples.AsSpan(0, size), tolerance, $"{name}.samples[0]");
-        for (int step = 0; step < n; step++)
+        for (int step = 0; step < scheduler.Timesteps.Count; step++)
         {
             Range now = (step * size)..((step + 1) * size);
             float[] input = [.. sample];
@@ -122,15 +149,6 @@ public sealed class SchedulerTests
         Assert.Equal(attributes.GetProperty("noise_draws").GetInt32(), draws);
     }
 
-    static IScheduler? Make(string kind, JsonElement config, double eta)
-    {
-        SchedulerConfig parsed = SchedulerConfig.Parse(config.GetRawText(), kind);
-        return kind switch
-        {
-            "DDPMScheduler" => new DdpmScheduler(parsed),
-            "DDIMScheduler" => new DdimScheduler(parsed, eta),
-            "DPMSolverMultistepScheduler" => new DpmSolverMultistep(parsed),
-            _ => null,
-        };
-    }
+    static IScheduler Make(string kind, JsonElement config, double eta) =>
+        Schedulers.Create(null, SchedulerConfig.Parse(config.GetRawText(), kind) with { ClassName = kind }, eta);
 }

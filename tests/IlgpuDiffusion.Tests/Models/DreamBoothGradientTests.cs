@@ -191,7 +191,7 @@ public class DreamBoothGradientTests(Devices devices) : DeviceTest(devices)
         for (int i = 0; i < names.Length; i++)
         {
             float[] actual = values(names[i]);
-            double[] row = FormulaWeights.Stat(names[i], actual);
+            double[] row = FormulaStat.Of(names[i], actual);
             double allowed = t * Math.Max(stat[(i * 4) + 2], 1e-3);
             for (int j = 0; j < Math.Min(width, actual.Length); j++)
             {

@@ -109,7 +109,7 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
             if (!seen.TryGetValue(modules[i], out Tensor? y))
                 continue;
             float[] actual = y.Shape.Rank == 4 ? ChannelOrder.ToFirst(y.ToArray(), y.Shape[0], y.Shape[3]) : y.ToArray();
-            double[] row = FormulaWeights.Stat(modules[i], actual);
+            double[] row = FormulaStat.Of(modules[i], actual);
             double allowed = UNetTolerance * stat[(i * 4) + 2];
             for (int j = 0; j < Math.Min(width, actual.Length); j++)
             {

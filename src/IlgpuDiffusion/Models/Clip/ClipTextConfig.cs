@@ -29,6 +29,17 @@ public sealed record ClipTextConfig
 
     public int? PadTokenId { get; init; } = 1;
 
+    /// Stable Diffusion 1.5's: the text half of CLIP ViT-L/14.
+    public static ClipTextConfig StableDiffusion { get; } = new()
+    {
+        HiddenSize = 768,
+        IntermediateSize = 3072,
+        NumAttentionHeads = 12,
+        ProjectionDim = 768,
+        BosTokenId = 0,
+        EosTokenId = 2,
+    };
+
     /// Errors: a value this program has no implementation for, with file, key and value.
     public static ClipTextConfig Load(string path)
     {

@@ -72,5 +72,9 @@ public sealed class ClipTextModel : IDisposable
         return Config.EosTokenId is null or 2 ? end : 0;
     }
 
-    public void Dispose() => Weights.Dispose();
+    public void Dispose()
+    {
+        Tokens.Dispose();
+        Weights.Dispose();
+    }
 }

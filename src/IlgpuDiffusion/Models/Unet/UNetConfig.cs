@@ -56,6 +56,9 @@ public sealed record UNetConfig
 
     public int ConvOutKernel { get; init; } = 3;
 
+    /// Stable Diffusion 1.5's.
+    public static UNetConfig StableDiffusion { get; } = new() { SampleSize = 64, CrossAttentionDim = 768 };
+
     /// Errors: a value this program has no implementation for, with file, key and value.
     public static UNetConfig Load(string path)
     {

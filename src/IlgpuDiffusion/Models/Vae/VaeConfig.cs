@@ -29,6 +29,9 @@ public sealed record VaeConfig
 
     public bool UsePostQuantConv { get; init; } = true;
 
+    /// Stable Diffusion 1.5's.
+    public static VaeConfig StableDiffusion { get; } = new() { SampleSize = 512, BlockOutChannels = [128, 256, 512, 512], LayersPerBlock = 2 };
+
     /// Errors: a value this program has no implementation for, with file, key and value.
     public static VaeConfig Load(string path)
     {

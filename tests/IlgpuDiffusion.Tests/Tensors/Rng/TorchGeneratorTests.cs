@@ -112,7 +112,7 @@ public sealed class TorchGeneratorTests
         float[] tail = file.Floats(name, "tail");
         CheckNormal(head, d => latents.AsSpan(0, d.Length).CopyTo(d), $"{name}.head");
         CheckNormal(tail, d => latents.AsSpan(latents.Length - d.Length).CopyTo(d), $"{name}.tail");
-        double[] stat = FormulaWeights.Stat(name, latents, file.Metadata["salt"]);
+        double[] stat = FormulaStat.Of(name, latents, file.Metadata["salt"]);
         Assert.All(file.Doubles(name, "stat").Zip(stat), p => Assert.Equal(p.First, p.Second, tolerance: LargeNormalError * Math.Sqrt(latents.Length)));
     }
 }

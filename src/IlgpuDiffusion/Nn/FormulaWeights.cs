@@ -1,8 +1,9 @@
 using System.Text;
 
-namespace IlgpuDiffusion.Tests.Fixtures;
+namespace IlgpuDiffusion.Nn;
 
-/// Weights from a formula (fixtures/README.md, "Formula weights"): a full-size network is checked without storing it.
+/// Weights from a formula: every element a function of the parameter's name, its shape and the element's index, so that a network of any size can be made
+/// anywhere, with the same bits, and be checked or timed without a checkpoint. Layers keep the variance of what goes through them.
 public static class FormulaWeights
 {
     static readonly string[] Embeddings =
@@ -23,23 +24,6 @@ public static class FormulaWeights
         float[] values = new float[shape.Aggregate(1, (a, b) => a * b)];
         Fill(name, shape, prefix, "", gain, values);
         return values;
-    }
-
-    /// A fixture's `stat` row: sum, l2 norm, max abs, and the projection on the formula stream of `name#proj`.
-    public static double[] Stat(string name, ReadOnlySpan<float> values, string salt = "")
-    {
-        ulong h = Hash(salt + name + "#proj");
-        double sum = 0, squares = 0, max = 0, projection = 0;
-        for (int i = 0; i < values.Length; i++)
-        {
-            double v = values[i];
-            sum += v;
-            squares += v * v;
-            max = Math.Max(max, Math.Abs(v));
-            projection += v * TwoUMinus1(h, i);
-        }
-
-        return [sum, Math.Sqrt(squares), max, projection];
     }
 
     /// FNV-1a, 64 bit, over the UTF-8 bytes.
