@@ -39,7 +39,7 @@ for (int i = 0; i < args.Length; i++)
 
 PeerCase[] cases =
 [
-    .. new[] { MatMulCases.All, ConvCases.All, NormCases.All, AttentionCases.All, TrainingStepCases.All }
+    .. new[] { MatMulCases.All, ConvCases.All, NormCases.All, AttentionCases.All, LoraCases.All, OptimCases.All, VaeCases.All, TrainingStepCases.All, LoraStepCases.All }
         .SelectMany(c => c).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
 ];
 if (cases.Length == 0)

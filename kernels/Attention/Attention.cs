@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.MatMul.Cpu;
 
 namespace IlgpuDiffusion.Kernels.Attention;
 
@@ -288,7 +289,7 @@ public static partial class Attention
         Dims d)
     {
         if (k.Cpu is { } cpu)
-            CpuForward(cpu, q, key, v, bias, o, stats, d);
+            CpuForward(cpu, q, key, v, bias, o, stats, d, CpuIsas.Best);
         else
             k.Launch(ForwardKernel, (long)d.B * d.Heads * d.Queries, q, key, v, bias, o, stats, d);
     }
@@ -311,7 +312,7 @@ public static partial class Attention
     {
         if (k.Cpu is { } cpu)
         {
-            CpuBackward(cpu, q, key, v, bias, o, stats, dOut, delta, dq, dk, dv, d);
+            CpuBackward(cpu, q, key, v, bias, o, stats, dOut, delta, dq, dk, dv, d, CpuIsas.Best);
             return;
         }
 

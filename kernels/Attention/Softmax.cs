@@ -129,7 +129,7 @@ public static class Softmax
             sum += y[i] = MathF.Exp(x[i] - max);
         if (!log)
         {
-            Tile.Scale(y, d, sum > 0 ? (float)(1 / sum) : 0);
+            Tile.Scale(y, d, sum > 0 ? (float)(1 / sum) : 0, y);
             return;
         }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 
@@ -66,6 +67,7 @@ public static class AdamW
         cpu.Range(p.Length, Grain.Elements, (begin, end) => StepCpu(pp, pg, pm, pv, begin, end, s));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static unsafe void StepCpu(float* p, float* g, float* m, float* v, long begin, long end, AdamWStep s)
     {
         float inverseRoot = 1 / s.RootBias2;

@@ -6,7 +6,7 @@ namespace IlgpuDiffusion.Peers.Cases;
 /// Products of plain matrices, and the linear layers of face-mini's training step.
 static class MatMulCases
 {
-    const double Target = 0.9;
+    const double Target = 0.95;
 
     public static IEnumerable<PeerCase> All =>
     [

@@ -15,7 +15,7 @@ namespace IlgpuDiffusion.Peers.Cases;
 /// norm and AdamW. Both sides start from the same weights and must agree on the loss before they are timed.
 static class TrainingStepCases
 {
-    const double Target = 1;
+    const double Target = 2;
     const int Batch = 20;
     const double MaxGradNorm = 1;
     const double LossTolerance = 1e-4;

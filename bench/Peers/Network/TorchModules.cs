@@ -8,13 +8,17 @@ namespace IlgpuDiffusion.Peers.Network;
 sealed class TorchModules
 {
     readonly Dictionary<string, Torch.Tensor> parameters = [];
+    readonly Dictionary<string, TorchLinear> linears = [];
 
     public IReadOnlyCollection<Torch.Tensor> Parameters => parameters.Values;
 
-    public Linear Linear(string key, int inputs, int outputs, bool bias = true)
+    /// By key, those that an adapter may change.
+    public IReadOnlyDictionary<string, TorchLinear> Linears => linears;
+
+    public TorchLinear Linear(string key, int inputs, int outputs, bool bias = true)
     {
         Linear m = Torch.nn.Linear(inputs, outputs, bias);
-        return Declared(key, m, m.weight!, m.bias);
+        return linears[key] = new TorchLinear(Declared(key, m, m.weight!, m.bias));
     }
 
     public Conv2d Conv(string key, int inputs, int outputs, int kernel, int stride = 1)
@@ -41,13 +45,14 @@ sealed class TorchModules
         return Declared(key, m, m.weight!, null);
     }
 
-    /// Errors: the two networks do not have the same parameters.
-    public void CopyFrom(Weights weights)
+    /// Takes the parameters whose keys begin with `prefix`. Errors: the two networks do not have the same ones.
+    public void CopyFrom(Weights weights, string prefix = "")
     {
-        if (weights.Parameters.Count != parameters.Count)
-            throw new IlgdException($"the peer's network has {parameters.Count} parameters, ours {weights.Parameters.Count}");
+        Nn.Parameter[] taken = [.. weights.Parameters.Where(p => p.Name.StartsWith(prefix, StringComparison.Ordinal))];
+        if (taken.Length != parameters.Count)
+            throw new IlgdException($"the peer's network has {parameters.Count} parameters, ours {taken.Length}");
         using IDisposable _ = Torch.no_grad();
-        foreach (Nn.Parameter p in weights.Parameters)
+        foreach (Nn.Parameter p in taken)
         {
             if (!parameters.TryGetValue(p.Name, out Torch.Tensor? to))
                 throw new IlgdException($"the peer's network has no parameter '{p.Name}'");

@@ -35,20 +35,20 @@ sealed class TorchTextEncoder
     sealed class Layer(TorchModules m, string key, ClipTextConfig config)
     {
         readonly LayerNorm norm1 = m.LayerNorm($"{key}.layer_norm1", config.HiddenSize, config.LayerNormEps);
-        readonly Linear q = m.Linear($"{key}.self_attn.q_proj", config.HiddenSize, config.HiddenSize);
-        readonly Linear k = m.Linear($"{key}.self_attn.k_proj", config.HiddenSize, config.HiddenSize);
-        readonly Linear v = m.Linear($"{key}.self_attn.v_proj", config.HiddenSize, config.HiddenSize);
-        readonly Linear output = m.Linear($"{key}.self_attn.out_proj", config.HiddenSize, config.HiddenSize);
+        readonly TorchLinear q = m.Linear($"{key}.self_attn.q_proj", config.HiddenSize, config.HiddenSize);
+        readonly TorchLinear k = m.Linear($"{key}.self_attn.k_proj", config.HiddenSize, config.HiddenSize);
+        readonly TorchLinear v = m.Linear($"{key}.self_attn.v_proj", config.HiddenSize, config.HiddenSize);
+        readonly TorchLinear output = m.Linear($"{key}.self_attn.out_proj", config.HiddenSize, config.HiddenSize);
         readonly LayerNorm norm2 = m.LayerNorm($"{key}.layer_norm2", config.HiddenSize, config.LayerNormEps);
-        readonly Linear fc1 = m.Linear($"{key}.mlp.fc1", config.HiddenSize, config.IntermediateSize);
-        readonly Linear fc2 = m.Linear($"{key}.mlp.fc2", config.IntermediateSize, config.HiddenSize);
+        readonly TorchLinear fc1 = m.Linear($"{key}.mlp.fc1", config.HiddenSize, config.IntermediateSize);
+        readonly TorchLinear fc2 = m.Linear($"{key}.mlp.fc2", config.IntermediateSize, config.HiddenSize);
 
         public Torch.Tensor Forward(Torch.Tensor x)
         {
             Torch.Tensor h = norm1.forward(x);
-            x = x + output.forward(TorchAttention.Forward(q.forward(h), k.forward(h), v.forward(h), config.NumAttentionHeads, causal: true));
-            h = fc1.forward(norm2.forward(x));
-            return x + fc2.forward(h * Torch.sigmoid(1.702f * h));
+            x = x + output.Forward(TorchAttention.Forward(q.Forward(h), k.Forward(h), v.Forward(h), config.NumAttentionHeads, causal: true));
+            h = fc1.Forward(norm2.forward(x));
+            return x + fc2.Forward(h * Torch.sigmoid(1.702f * h));
         }
     }
 }

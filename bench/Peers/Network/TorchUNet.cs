@@ -10,8 +10,8 @@ sealed class TorchUNet
 {
     readonly UNetConfig config;
     readonly Conv2d convIn;
-    readonly Linear time1;
-    readonly Linear time2;
+    readonly TorchLinear time1;
+    readonly TorchLinear time2;
     readonly Level[] down;
     readonly Resnet mid0;
     readonly Transformer midAttention;
@@ -64,7 +64,7 @@ sealed class TorchUNet
     /// sample: (B, in, H, W)   timesteps: (B)   context: (B, T, D)   returns (B, out, H, W)
     public Torch.Tensor Forward(Torch.Tensor sample, Torch.Tensor timesteps, Torch.Tensor context)
     {
-        Torch.Tensor time = F.silu(time2.forward(F.silu(time1.forward(Embed(timesteps, config.BlockOutChannels[0])))));
+        Torch.Tensor time = F.silu(time2.Forward(F.silu(time1.Forward(Embed(timesteps, config.BlockOutChannels[0])))));
         Torch.Tensor x = convIn.forward(sample);
         Stack<Torch.Tensor> skips = new([x]);
         foreach (Level level in down)
@@ -116,14 +116,14 @@ sealed class TorchUNet
     {
         readonly GroupNorm norm1 = m.GroupNorm($"{key}.norm1", inputs, config.NormNumGroups, config.NormEps);
         readonly Conv2d conv1 = m.Conv($"{key}.conv1", inputs, outputs, 3);
-        readonly Linear time = m.Linear($"{key}.time_emb_proj", 4 * config.BlockOutChannels[0], outputs);
+        readonly TorchLinear time = m.Linear($"{key}.time_emb_proj", 4 * config.BlockOutChannels[0], outputs);
         readonly GroupNorm norm2 = m.GroupNorm($"{key}.norm2", outputs, config.NormNumGroups, config.NormEps);
         readonly Conv2d conv2 = m.Conv($"{key}.conv2", outputs, outputs, 3);
         readonly Conv2d? shortcut = inputs != outputs ? m.Conv($"{key}.conv_shortcut", inputs, outputs, 1) : null;
 
         public Torch.Tensor Forward(Torch.Tensor x, Torch.Tensor on)
         {
-            Torch.Tensor h = conv1.forward(F.silu(norm1.forward(x))) + time.forward(on).unsqueeze(-1).unsqueeze(-1);
+            Torch.Tensor h = conv1.forward(F.silu(norm1.forward(x))) + time.Forward(on).unsqueeze(-1).unsqueeze(-1);
             return (shortcut?.forward(x) ?? x) + conv2.forward(F.silu(norm2.forward(h)));
         }
     }
@@ -138,8 +138,8 @@ sealed class TorchUNet
         readonly LayerNorm norm1 = m.LayerNorm($"{key}.transformer_blocks.0.norm1", channels);
         readonly LayerNorm norm2 = m.LayerNorm($"{key}.transformer_blocks.0.norm2", channels);
         readonly LayerNorm norm3 = m.LayerNorm($"{key}.transformer_blocks.0.norm3", channels);
-        readonly Linear ffIn = m.Linear($"{key}.transformer_blocks.0.ff.net.0.proj", channels, 8 * channels);
-        readonly Linear ffOut = m.Linear($"{key}.transformer_blocks.0.ff.net.2", 4 * channels, channels);
+        readonly TorchLinear ffIn = m.Linear($"{key}.transformer_blocks.0.ff.net.0.proj", channels, 8 * channels);
+        readonly TorchLinear ffOut = m.Linear($"{key}.transformer_blocks.0.ff.net.2", 4 * channels, channels);
         readonly Conv2d projOut = m.Conv($"{key}.proj_out", channels, channels, 1);
 
         public Torch.Tensor Forward(Torch.Tensor x, Torch.Tensor context)
@@ -148,20 +148,20 @@ sealed class TorchUNet
             Torch.Tensor n = norm1.forward(h);
             h = self.Forward(n, n, heads) + h;
             h = cross.Forward(norm2.forward(h), context, heads) + h;
-            Torch.Tensor[] halves = ffIn.forward(norm3.forward(h)).chunk(2, -1);
-            h = ffOut.forward(halves[0] * F.gelu(halves[1])) + h;
+            Torch.Tensor[] halves = ffIn.Forward(norm3.forward(h)).chunk(2, -1);
+            h = ffOut.Forward(halves[0] * F.gelu(halves[1])) + h;
             return projOut.forward(h.transpose(1, 2).reshape(x.shape)) + x;
         }
     }
 
     sealed class Attention(TorchModules m, string key, int channels, int contextChannels)
     {
-        readonly Linear q = m.Linear($"{key}.to_q", channels, channels, bias: false);
-        readonly Linear k = m.Linear($"{key}.to_k", contextChannels, channels, bias: false);
-        readonly Linear v = m.Linear($"{key}.to_v", contextChannels, channels, bias: false);
-        readonly Linear output = m.Linear($"{key}.to_out.0", channels, channels);
+        readonly TorchLinear q = m.Linear($"{key}.to_q", channels, channels, bias: false);
+        readonly TorchLinear k = m.Linear($"{key}.to_k", contextChannels, channels, bias: false);
+        readonly TorchLinear v = m.Linear($"{key}.to_v", contextChannels, channels, bias: false);
+        readonly TorchLinear output = m.Linear($"{key}.to_out.0", channels, channels);
 
         public Torch.Tensor Forward(Torch.Tensor x, Torch.Tensor context, int heads) =>
-            output.forward(TorchAttention.Forward(q.forward(x), k.forward(context), v.forward(context), heads));
+            output.Forward(TorchAttention.Forward(q.Forward(x), k.Forward(context), v.Forward(context), heads));
     }
 }

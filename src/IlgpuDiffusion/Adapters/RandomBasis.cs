@@ -1,4 +1,3 @@
-using System.Text;
 using IlgpuDiffusion.Tensors.Rng;
 
 namespace IlgpuDiffusion.Adapters;
@@ -9,7 +8,7 @@ public static class RandomBasis
     /// `count` normal numbers of the given standard deviation.
     public static float[] Gaussian(ulong seed, string name, int count, float deviation = 1)
     {
-        ulong hash = Fnv1A(name);
+        ulong hash = NameHash.Of(name);
         float[] values = new float[count];
         new RngStream(seed, (uint)hash, hash >> 32).FillNormal(values);
         for (int i = 0; i < count; i++)
@@ -33,13 +32,5 @@ public static class RandomBasis
         }
 
         return values;
-    }
-
-    static ulong Fnv1A(string name)
-    {
-        ulong hash = 0xcbf29ce484222325;
-        foreach (byte b in Encoding.UTF8.GetBytes(name))
-            hash = (hash ^ b) * 0x100000001b3;
-        return hash;
     }
 }

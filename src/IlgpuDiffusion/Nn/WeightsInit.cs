@@ -1,4 +1,3 @@
-using System.Text;
 using IlgpuDiffusion.Tensors.Rng;
 
 namespace IlgpuDiffusion.Nn;
@@ -16,7 +15,7 @@ public static class WeightsInit
         foreach (Parameter p in weights.Parameters)
         {
             float[] values = new float[p.Shape.Count];
-            RngStream random = new(seed, InitStream, Hash(p.Name));
+            RngStream random = new(seed, InitStream, NameHash.Of(p.Name));
             switch (p.Init)
             {
                 case Init.Ones:
@@ -37,14 +36,5 @@ public static class WeightsInit
 
             p.Value.CopyFrom(p.ToHeld(values));
         }
-    }
-
-    // FNV-1a, 64 bit.
-    static ulong Hash(string name)
-    {
-        ulong h = 0xCBF29CE484222325;
-        foreach (byte b in Encoding.UTF8.GetBytes(name))
-            h = (h ^ b) * 0x100000001B3;
-        return h;
     }
 }

@@ -16,6 +16,7 @@ public sealed class Device : IDisposable
 
     readonly Context context;
     readonly CpuPool? pool;
+    readonly Dictionary<string, int> live = [];
 
     Device(string name, Context context, Accelerator accelerator, CpuPool? pool)
     {
@@ -77,6 +78,7 @@ public sealed class Device : IDisposable
         LiveBytes += bytes;
         PeakBytes = Math.Max(PeakBytes, LiveBytes);
         LiveBuffers++;
+        live[owner] = live.GetValueOrDefault(owner) + 1;
         SystemAllocations++;
         return buffer;
     }
@@ -85,15 +87,19 @@ public sealed class Device : IDisposable
     {
         LiveBytes -= buffer.Bytes;
         LiveBuffers--;
+        live[buffer.Owner]--;
     }
 
     /// Waits until all launched kernels have run.
     public void Synchronize() => Accelerator.Synchronize();
 
+    /// Errors: buffers that somebody still holds, by owner: who asked for memory gives it back before the device goes.
     public void Dispose()
     {
         pool?.Dispose();
         Accelerator.Dispose();
         context.Dispose();
+        if (LiveBuffers > 0)
+            throw new InvalidOperationException($"{LiveBuffers} buffers were not given back: {string.Join(", ", live.Where(o => o.Value > 0).Select(o => $"{o.Value} of {o.Key}"))}");
     }
 }

@@ -45,6 +45,8 @@ public class AttentionTests(Devices devices) : DeviceTest(devices)
         new(1, 130, 130, 1, 8, 0.5f, true),
         new(5, 66, 65, 4, 9, 0.5f, false),
         new(2, 9, 66, 2, 4, 1, true, true, true, true),
+        new(1, 200, 197, 2, 40, 0.2f, false),
+        new(1, 197, 293, 9, 20, 0.2f, true),
     ];
 
     public static TheoryData<string, int> Cases
@@ -81,6 +83,7 @@ public class AttentionTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Attention))]
     public void Gradient_matches_finite_differences(string device)
     {
         foreach (bool causal in (bool[])[false, true])

@@ -39,6 +39,7 @@ public class SoftmaxTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.LogSoftmax), typeof(Ops.Softmax))]
     public void Gradients_match_finite_differences(string device)
     {
         GradCheck.Verify(Arena(device), (tape, x) => Ops.Softmax.Forward(tape, x[0]), [(GradCheck.Values(30, 3), [3, 10])]);

@@ -48,6 +48,7 @@ public class BroadcastTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Add), typeof(Ops.AddChannels), typeof(Ops.AddRows), typeof(Ops.Scale))]
     public void Gradients_match_finite_differences(string device)
     {
         float[] x = GradCheck.Values(2 * 3 * 5, 4);

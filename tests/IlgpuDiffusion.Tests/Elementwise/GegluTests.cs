@@ -23,6 +23,7 @@ public class GegluTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Geglu))]
     public void Gradient_matches_finite_differences(string device) =>
         GradCheck.Verify(Arena(device), (t, x) => Ops.Geglu.Forward(t, x[0]), [(GradCheck.Values(2 * 3 * 14, 3), [2, 3, 14])]);
 }

@@ -41,6 +41,7 @@ public class ProductTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Multiply), typeof(Ops.Subtract))]
     public void Gradients_match_finite_differences(string device)
     {
         Arena arena = Arena(device);

@@ -28,6 +28,7 @@ public class TokenEmbeddingTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.TokenEmbedding))]
     public void Gradient_matches_finite_differences(string device) =>
         GradCheck.Verify(Arena(device), (tape, x) => Ops.TokenEmbedding.Forward(tape, Ids, [7], x[0]), [(GradCheck.Values(55, 3), [11, 5])]);
 

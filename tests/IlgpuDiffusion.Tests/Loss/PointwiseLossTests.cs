@@ -71,6 +71,7 @@ public class PointwiseLossTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.L1), typeof(Ops.Mse), typeof(Ops.SmoothL1))]
     public void Gradients_match_finite_differences(string device)
     {
         Arena arena = Arena(device);

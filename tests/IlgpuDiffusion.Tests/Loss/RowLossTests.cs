@@ -56,6 +56,7 @@ public class RowLossTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.CosineSimilarity), typeof(Ops.CrossEntropy), typeof(Ops.L2Normalize), typeof(Ops.Mean), typeof(Ops.Sum))]
     public void Gradients_match_finite_differences(string device)
     {
         Arena arena = Arena(device);

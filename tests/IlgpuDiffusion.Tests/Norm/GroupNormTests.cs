@@ -49,6 +49,7 @@ public class GroupNormTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.GroupNorm))]
     public void Gradient_matches_finite_differences(string device)
     {
         foreach (bool silu in (bool[])[false, true])

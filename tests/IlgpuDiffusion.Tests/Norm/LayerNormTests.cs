@@ -31,6 +31,7 @@ public class LayerNormTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.LayerNorm))]
     public void Gradient_matches_finite_differences(string device) =>
         GradCheck.Verify(
             Arena(device),

@@ -22,6 +22,7 @@ public class BatchNormTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.BatchNorm))]
     public void Gradients_match_finite_differences(string device)
     {
         float[] mean = GradCheck.Values(3, 4), variance = [0.5f, 1, 2];

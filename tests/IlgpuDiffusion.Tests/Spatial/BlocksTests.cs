@@ -43,6 +43,7 @@ public class BlocksTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Concat), typeof(Ops.Pad), typeof(Ops.Slice))]
     public void Gradients_match_finite_differences(string device)
     {
         Arena arena = Arena(device);

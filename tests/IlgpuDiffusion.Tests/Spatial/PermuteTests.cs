@@ -35,6 +35,7 @@ public class PermuteTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Permute), typeof(Ops.Reshape))]
     public void Gradients_match_finite_differences(string device)
     {
         float[] x = GradCheck.Values(42, 2);

@@ -58,6 +58,7 @@ public class PoolTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.AveragePool), typeof(Ops.GlobalAveragePool), typeof(Ops.MaxPool))]
     public void Gradients_match_finite_differences(string device)
     {
         Arena arena = Arena(device);

@@ -21,6 +21,7 @@ public class UpsampleTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Upsample))]
     public void Gradient_matches_finite_differences(string device) =>
         GradCheck.Verify(Arena(device), (t, x) => Ops.Upsample.Forward(t, x[0]), [(GradCheck.Values(2 * 3 * 2 * 3, 3), [2, 3, 2, 3])]);
 }

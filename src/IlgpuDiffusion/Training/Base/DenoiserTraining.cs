@@ -9,7 +9,7 @@ namespace IlgpuDiffusion.Training.Base;
 /// Settings of the UNet's and the text encoder's training.
 public sealed record DenoiserRecipe
 {
-    public int Steps { get; init; } = 4000;
+    public int Steps { get; init; } = 12000;
 
     public int Batch { get; init; } = 20;
 
@@ -22,10 +22,14 @@ public sealed record DenoiserRecipe
     /// Share of captions replaced by the empty one, for classifier-free guidance (Ho and Salimans 2022).
     public double CaptionDropout { get; init; } = 0.1;
 
+    /// γ of Min-SNR weighting (Hang et al. 2023). Without it half of the loss comes from the sixth of the timesteps with the least noise (measured on eight held-out
+    /// people), where a latent of 16 × 16 can hardly be told from the noise on it; the shape of a face is learned from the rest.
+    public double MinSnrGamma { get; init; } = 5;
+
     public ulong Seed { get; init; } = 2;
 }
 
-/// Trains UNet and text encoder together on latents: plain ε-loss, timesteps stratified over the batch.
+/// Trains UNet and text encoder together on latents: ε-loss with Min-SNR weights, timesteps stratified over the batch.
 public sealed class DenoiserTraining(UNet unet, ClipTextModel text, NoiseSchedule schedule, PictureSet pictures, LatentSet latents, Func<string, int[]> encode, DenoiserRecipe recipe)
 {
     const uint BatchStream = 1, NoiseStream = 2, TimeStream = 3, DropStream = 4;
@@ -50,8 +54,10 @@ public sealed class DenoiserTraining(UNet unet, ClipTextModel text, NoiseSchedul
         RngStream time = new(recipe.Seed, TimeStream, (ulong)step);
         int[] order = new RngStream(recipe.Seed, TimeStream + 10, (ulong)step).Permutation(batch.Length);
         int[] timesteps = Timesteps.Stratified(time, batch.Length, schedule.Count);
-        NoisyBatch noisy = new(x0, noise, [.. order.Select(i => timesteps[i])], [batch.Length, latents.Each[0], latents.Each[1], latents.Each[2]]);
+        int[] shuffled = [.. order.Select(i => timesteps[i])];
+        NoisyBatch noisy = new(x0, noise, shuffled, [batch.Length, latents.Each[0], latents.Each[1], latents.Each[2]]);
         Tensor context = text.Forward(tape, [.. ids], batch.Length);
-        return DenoisingLoss.Forward(tape, unet, schedule, noisy, context);
+        float[] weights = Array.ConvertAll(shuffled, t => (float)schedule.MinSnrWeight(t, recipe.MinSnrGamma));
+        return DenoisingLoss.Forward(tape, unet, schedule, noisy, context, weights);
     }
 }

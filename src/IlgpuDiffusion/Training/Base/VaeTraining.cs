@@ -8,7 +8,7 @@ namespace IlgpuDiffusion.Training.Base;
 /// Settings of the autoencoder's training.
 public sealed record VaeRecipe
 {
-    public int Steps { get; init; } = 2000;
+    public int Steps { get; init; } = 3000;
 
     public int Batch { get; init; } = 8;
 
