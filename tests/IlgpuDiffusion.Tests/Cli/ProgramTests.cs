@@ -32,7 +32,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     {
         Captured run = Captured.Ilgd("devices", "--json");
         using JsonDocument json = JsonDocument.Parse(run.Output);
-        Assert.Equal(["cpu", "cpu-sim", "cuda", "opencl"], json.RootElement.EnumerateArray().Select(d => d.GetProperty("name").GetString()!));
+        Assert.Equal(["cpu", "cpu-sim", "ptx-sim", "cuda", "opencl"], json.RootElement.EnumerateArray().Select(d => d.GetProperty("name").GetString()!));
         Assert.True(json.RootElement[0].GetProperty("available").GetBoolean());
     }
 
