@@ -5,7 +5,7 @@ namespace IlgpuDiffusion.Kernels.Common;
 
 /// What a launcher needs to run a kernel: ILGPU's accelerator, or on the `cpu` device the pool on which kernels are called directly.
 /// Launchers are loaded once per kernel and kept here, so a second step compiles nothing; <see cref="Compiled"/> counts.
-public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu)
+public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu, ConvAlgorithm conv = ConvAlgorithm.Direct)
 {
     readonly Dictionary<Delegate, Delegate> launchers = [];
 
@@ -13,6 +13,9 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu)
 
     /// The pool of the `cpu` device; null on devices where kernels are launched through ILGPU.
     public CpuPool? Cpu { get; } = cpu;
+
+    /// What the `cpu` device may do to a 3×3 convolution.
+    public ConvAlgorithm Conv { get; } = conv;
 
     /// Kernels compiled so far.
     public long Compiled { get; private set; }

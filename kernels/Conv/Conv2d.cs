@@ -212,8 +212,10 @@ public static partial class Conv2d
             throw new ArgumentException($"Conv2d: bias holds {bias.Length} floats, {s} needs {s.O}", nameof(bias));
         if (s.IsPointwise)
             Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.B * s.H * s.W, s.O, s.C, TransposeB: true));
-        else if (k.Cpu is { } cpu)
-            ForwardCpu(cpu, x, weight, bias, y, s, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } cpu && Choose(s, k.Conv) is not ConvAlgorithm.Direct and var winograd)
+            ForwardWinograd(cpu, x, weight, bias, y, s, winograd, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } pool)
+            ForwardCpu(pool, x, weight, bias, y, s, MatMul.Cpu.CpuIsas.Best);
         else
             k.Launch(ForwardV1Kernel, s.OutputCount, x, weight, bias, y, new Dims(s, bias.Length > 0));
     }
@@ -224,8 +226,10 @@ public static partial class Conv2d
         Check(dx, weight, dy, s);
         if (s.IsPointwise)
             Product.Forward(k, dy, weight, ArrayView<float>.Empty, dx, new MatMulShape(1, s.B * s.H * s.W, s.C, s.O));
-        else if (k.Cpu is { } cpu)
-            BackwardInputCpu(cpu, dy, weight, dx, s, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } cpu && Choose(Transposed(s), k.Conv) is not ConvAlgorithm.Direct and var winograd)
+            BackwardInputWinograd(cpu, dy, weight, dx, s, winograd, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } pool)
+            BackwardInputCpu(pool, dy, weight, dx, s, MatMul.Cpu.CpuIsas.Best);
         else
             k.Launch(BackwardInputV1Kernel, s.InputCount, dy, weight, dx, new Dims(s, false));
     }
