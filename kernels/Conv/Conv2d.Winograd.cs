@@ -96,6 +96,12 @@ public static unsafe partial class Conv2d
         Tiling tiling = new(s, TInput.From, TOutput.To);
         WinogradPlan plan = WinogradPlan.For<TKernel>(tiling.Count, s.C, s.O, tiling.Size * tiling.Size);
         int panels = GemmPlan.CeilDiv(s.O, TKernel.Columns);
+        if (plan.Blocks == 1)
+        {
+            Blocks(0, panels, null);
+            return;
+        }
+
         int range = (int)Math.Clamp(FilterRange / ((long)plan.Chunks * plan.FilterChunk), 1, panels);
         float* transformed = Scratch.OfThread.Get(Scratch.Slot.Partial, (long)range * plan.Chunks * plan.FilterChunk);
         for (int first = 0; first < panels; first += range)
@@ -103,13 +109,18 @@ public static unsafe partial class Conv2d
             int from = first, count = Math.Min(range, panels - first);
             pool.For(count * plan.Chunks, item => TransformFilter<TKernel, TLanes, TWeight, TFilter>(
                 filter, s, plan, from + item / plan.Chunks, item % plan.Chunks, transformed + (long)item * plan.FilterChunk));
+            Blocks(first, count, transformed);
+        }
 
+        void Blocks(int first, int count, float* made)
+        {
             int perTask = Math.Min(plan.TaskPanels, count), columnTasks = GemmPlan.CeilDiv(count, perTask);
             pool.For(plan.Blocks * columnTasks, item =>
             {
                 int panel = item % columnTasks * perTask;
-                MultiplyBlock<TKernel, TLanes, TInput, TOutput>(
-                    tiling, plan, item / columnTasks, from + panel, Math.Min(perTask, count - panel), x, transformed + (long)panel * plan.Chunks * plan.FilterChunk, bias, y);
+                MultiplyBlock<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(
+                    tiling, plan, item / columnTasks, first + panel, Math.Min(perTask, count - panel), x, filter,
+                    made is null ? null : made + (long)panel * plan.Chunks * plan.FilterChunk, bias, y);
             });
         }
     }
@@ -145,12 +156,16 @@ public static unsafe partial class Conv2d
         }
     }
 
-    static void MultiplyBlock<TKernel, TLanes, TInput, TOutput>(
-        Tiling tiling, WinogradPlan plan, int block, int panel, int panels, float* x, float* filter, float* bias, float* y)
+    /// One block of tiles by some panels of output channels. The transformed filter is `transformed`, or is made here where no other block needs it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void MultiplyBlock<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(
+        Tiling tiling, WinogradPlan plan, int block, int panel, int panels, float* x, TFilter filter, float* transformed, float* bias, float* y)
         where TKernel : struct, IMicroKernel
         where TLanes : struct, ILanes<TLanes>
         where TInput : struct, ITransform
+        where TWeight : struct, ITransform
         where TOutput : struct, ITransform
+        where TFilter : struct, IPanelSource
     {
         Conv2dShape s = tiling.Shape;
         int tile = block * plan.Tiles, tiles = Math.Min(plan.Tiles, tiling.Count - tile);
@@ -158,26 +173,32 @@ public static unsafe partial class Conv2d
         int edge = Math.Max(plan.Depth, panels * TKernel.Columns);
         Scratch scratch = Scratch.OfThread;
         float* input = scratch.Get(Scratch.Slot.A, plan.InputComponent * plan.Components);
-        float* output = scratch.Get(Scratch.Slot.B, plan.OutputComponent * plan.Components);
-        float* zeros = scratch.Get(Scratch.Slot.Line, 2L * edge + Transforms.MiddleLength), unread = zeros + edge, middle = unread + edge;
+        float* output = scratch.Get(Scratch.Slot.C, plan.OutputComponent * plan.Components);
+        float* own = transformed is null ? scratch.Get(Scratch.Slot.Partial, plan.FilterChunk) : null;
+        float* zeros = scratch.Get(Scratch.Slot.Edge, 2L * edge + Transforms.MiddleLength), unread = zeros + edge, middle = unread + edge;
         new Span<float>(zeros, edge).Clear();
 
         for (int chunk = 0; chunk < plan.Chunks; chunk++)
         {
             int k0 = chunk * plan.Depth, depth = Math.Min(plan.Depth, s.C - k0);
             tiling.TransformInput<TLanes, TInput>(x, tile, tiles, k0, depth, zeros, input, plan.InputRow, depth, 0, plan.InputComponent, middle);
-            for (int component = 0; component < plan.Components; component++)
+            for (int p = 0; p < panels; p++)
             {
-                float* a = input + component * plan.InputComponent, c = output + component * plan.OutputComponent;
-                float* b = filter + (long)chunk * plan.FilterChunk + component * plan.FilterComponent;
-                for (int n = 0; n < columns; n += TKernel.Columns, b += (long)plan.Chunks * plan.FilterChunk)
+                float* made = transformed is null ? own : transformed + ((long)p * plan.Chunks + chunk) * plan.FilterChunk;
+                if (transformed is null)
+                    TransformFilter<TKernel, TLanes, TWeight, TFilter>(filter, s, plan, panel + p, chunk, own);
+                int n = p * TKernel.Columns, width = Math.Min(TKernel.Columns, columns - n);
+                for (int component = 0; component < plan.Components; component++)
                 {
+                    float* a = input + component * plan.InputComponent, c = output + component * plan.OutputComponent + n;
+                    float* b = made + component * plan.FilterComponent;
+
                     // The filter's panel stays in the first-level cache while the tiles stream past it from the second.
                     for (int m = 0; m < tiles; m += TKernel.Rows)
                     {
                         TKernel.Tile(
-                            Math.Min(TKernel.Rows, tiles - m), Math.Min(TKernel.Columns, columns - n), depth,
-                            a + (long)m * plan.InputRow, plan.InputRow, 1, b, c + (long)m * plan.OutputRow + n, plan.OutputRow, null, chunk > 0);
+                            Math.Min(TKernel.Rows, tiles - m), width, depth, a + (long)m * plan.InputRow, plan.InputRow, 1, b,
+                            c + (long)m * plan.OutputRow, plan.OutputRow, null, chunk > 0);
                     }
                 }
             }
@@ -213,7 +234,7 @@ public static unsafe partial class Conv2d
             int depth = GemmPlan.RoundUp(GemmPlan.CeilDiv(inputs, chunks), Line);
             int panels = GemmPlan.CeilDiv(outputs, TKernel.Columns);
             int most = (int)Math.Clamp(TaskFloats / components / (depth + panels * TKernel.Columns), FewestTiles, MostTiles);
-            int blocks = GemmPlan.CeilDiv(tiles, most);
+            int blocks = tiles <= MostTiles ? 1 : GemmPlan.CeilDiv(tiles, most);
             int perBlock = GemmPlan.RoundUp(GemmPlan.CeilDiv(tiles, blocks), TKernel.RowStep);
             blocks = GemmPlan.CeilDiv(tiles, perBlock);
             int columnTasks = Math.Clamp(GemmPlan.CeilDiv(WantedTasks, blocks), 1, GemmPlan.CeilDiv(panels, 2));
