@@ -216,13 +216,16 @@ public static unsafe partial class Conv2d
     {
         const int Line = 16;
 
-        const int MaxDepth = 256;
+        // Input channels that are transformed and multiplied at once. Where the filter is transformed in the task, its panel of all components should
+        // stay in the second-level cache with the rest.
+        const int MaxDepth = 320, MaxOwnDepth = 128;
 
-        // Transformed tiles and their products of one task: the second-level cache's size. With fewer tiles the filter would be read too often.
+        // Tiles of a task: as many as fill the second-level cache, transformed and multiplied, but not so few that reading the filter costs more
+        // than multiplying by it.
         const long TaskFloats = 3 << 17;
-        const int FewestTiles = 36, MostTiles = 96;
+        const int FewestTiles = 48, MostTiles = 96;
 
-        const int WantedTasks = 8;
+        const int WantedTasks = 4;
 
         /// Floats of one panel's transformed filter over one chunk of input channels.
         public int FilterChunk => checked((int)(Components * FilterComponent));
@@ -230,10 +233,10 @@ public static unsafe partial class Conv2d
         public static WinogradPlan For<TKernel>(int tiles, int inputs, int outputs, int components)
             where TKernel : struct, IMicroKernel
         {
-            int chunks = GemmPlan.CeilDiv(inputs, MaxDepth);
+            int chunks = GemmPlan.CeilDiv(inputs, tiles <= MostTiles ? MaxOwnDepth : MaxDepth);
             int depth = GemmPlan.RoundUp(GemmPlan.CeilDiv(inputs, chunks), Line);
             int panels = GemmPlan.CeilDiv(outputs, TKernel.Columns);
-            int most = (int)Math.Clamp(TaskFloats / components / (depth + panels * TKernel.Columns), FewestTiles, MostTiles);
+            int most = inputs <= MaxOwnDepth ? (int)Math.Clamp(TaskFloats / components / (depth + panels * TKernel.Columns), FewestTiles, MostTiles) : MostTiles;
             int blocks = tiles <= MostTiles ? 1 : GemmPlan.CeilDiv(tiles, most);
             int perBlock = GemmPlan.RoundUp(GemmPlan.CeilDiv(tiles, blocks), TKernel.RowStep);
             blocks = GemmPlan.CeilDiv(tiles, perBlock);
@@ -278,6 +281,8 @@ public static unsafe partial class Conv2d
                     int end = Math.Min(first + panel, depth), k = first;
                     for (; k + TLanes.Count <= end; k += TLanes.Count)
                         Tile<TLanes>(k, lane + (k - first));
+                    for (; k + Wide.Count <= end; k += Wide.Count)
+                        Tile<Wide>(k, lane + (k - first));
                     for (; k < end; k++)
                         Tile<Narrow>(k, lane + (k - first));
                 }
@@ -304,6 +309,8 @@ public static unsafe partial class Conv2d
                 int n = 0;
                 for (; n + TLanes.Count <= columns; n += TLanes.Count)
                     Tile<TLanes>(n, from + n);
+                for (; n + Wide.Count <= columns; n += Wide.Count)
+                    Tile<Wide>(n, from + n);
                 for (; n < columns; n++)
                     Tile<Narrow>(n, from + n);
             }
@@ -312,6 +319,33 @@ public static unsafe partial class Conv2d
             void Tile<T>(int n, float* at)
                 where T : struct, ILanes<T> => Transforms.Both<T, TOutput, EvenLines, Pixels>(
                     new EvenLines(at, component, TOutput.From * component), new Pixels(table, TOutput.To, column + n, bias), middle);
+        }
+
+        /// A dY Aᵀ of `tiles` tiles, output channels `column` … `column` + `columns`.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void TransformOutputGradient<TLanes, TOutputGradient>(
+            float* dy, int tile, int tiles, int column, int columns, float* zeros, float* to, nint row, nint component, float* middle)
+            where TLanes : struct, ILanes<TLanes>
+            where TOutputGradient : struct, ITransform
+        {
+            float** table = stackalloc float*[TOutputGradient.From * TOutputGradient.From];
+            for (int t = 0; t < tiles; t++, to += row)
+            {
+                (int b, int top, int left) = At(tile + t);
+                Point(table, dy + column, s.OutH, s.OutW, s.O, b, top, left, TOutputGradient.From, zeros, 1, TOutputGradient.From);
+                int n = 0;
+                for (; n + TLanes.Count <= columns; n += TLanes.Count)
+                    Tile<TLanes>(n, to + n);
+                for (; n + Wide.Count <= columns; n += Wide.Count)
+                    Tile<Wide>(n, to + n);
+                for (; n < columns; n++)
+                    Tile<Narrow>(n, to + n);
+            }
+
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            void Tile<T>(int n, float* at)
+                where T : struct, ILanes<T> => Transforms.Both<T, TOutputGradient, Pixels, EvenLines>(
+                    new Pixels(table, TOutputGradient.From, n, null), new EvenLines(at, TOutputGradient.To * component, component), middle);
         }
 
         // Sample, top and left output of a tile.

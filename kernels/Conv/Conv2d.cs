@@ -240,8 +240,10 @@ public static partial class Conv2d
         Check(x, dWeight, dy, s);
         if (s.IsPointwise)
             Product.Forward(k, dy, x, ArrayView<float>.Empty, dWeight, new MatMulShape(1, s.O, s.C, s.B * s.H * s.W, TransposeA: true, Accumulate: true));
-        else if (k.Cpu is { } cpu)
-            BackwardWeightCpu(cpu, x, dy, dWeight, s, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } cpu && Choose(s, k.Conv) is not ConvAlgorithm.Direct and var winograd)
+            BackwardWeightWinograd(cpu, x, dy, dWeight, s, winograd, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } pool)
+            BackwardWeightCpu(pool, x, dy, dWeight, s, MatMul.Cpu.CpuIsas.Best);
         else
             k.Launch(BackwardWeightV1Kernel, s.WeightCount, x, dy, dWeight, new Dims(s, false));
     }
