@@ -29,20 +29,42 @@ public static unsafe partial class Conv2d
         return allowed != ConvAlgorithm.Direct && f2 < direct ? ConvAlgorithm.F2 : ConvAlgorithm.Direct;
     }
 
+    // Where many tiles share the filter, transforming it is a small part of the work; where it is large, reading it back costs as much as making it.
+    internal static long KeptLength(Conv2dShape s, ConvAlgorithm allowed, CpuIsa isa) => (Choose(s, allowed), isa) switch
+    {
+        (ConvAlgorithm.Direct, _) => 0,
+        (ConvAlgorithm.F2, CpuIsa.Avx512) => KeptLength<Avx512Kernel>(new Tiling(s, 4, 2)),
+        (ConvAlgorithm.F2, CpuIsa.Avx2) => KeptLength<Avx2Kernel>(new Tiling(s, 4, 2)),
+        (ConvAlgorithm.F2, _) => KeptLength<Vector128Kernel>(new Tiling(s, 4, 2)),
+        (_, CpuIsa.Avx512) => KeptLength<Avx512Kernel>(new Tiling(s, 6, 4)),
+        (_, CpuIsa.Avx2) => KeptLength<Avx2Kernel>(new Tiling(s, 6, 4)),
+        _ => KeptLength<Vector128Kernel>(new Tiling(s, 6, 4)),
+    };
+
+    static long KeptLength<TKernel>(Tiling tiling)
+        where TKernel : struct, IMicroKernel
+    {
+        WinogradPlan plan = WinogradPlan.For<TKernel>(tiling.Count, tiling.Shape.C, tiling.Shape.O, tiling.Size * tiling.Size);
+        long length = (long)GemmPlan.CeilDiv(tiling.Shape.O, TKernel.Columns) * plan.Chunks * plan.FilterChunk;
+        return plan.Blocks == 1 && length <= FilterRange ? length : 0;
+    }
+
     internal static void ForwardWinograd(
-        CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
+        CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept,
+        ConvAlgorithm algorithm, CpuIsa isa)
     {
         RowsAlongK filter = new(weight.Pointer(), 9 * s.C, 0);
-        Multiply(pool, x.Pointer(), filter, bias.Pointer(), y.Pointer(), s, algorithm, isa);
+        Multiply(pool, x.Pointer(), filter, kept, bias.Pointer(), y.Pointer(), s, algorithm, isa);
     }
 
     /// dx is the convolution of dy with the filter turned by half a turn, its input and output channels changed over, and 2 − padding around dy.
     internal static void BackwardInputWinograd(
-        CpuPool pool, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
+        CpuPool pool, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s, KeptFilter kept, ConvAlgorithm algorithm,
+        CpuIsa isa)
     {
         Taps all = new(0, 3, 0);
         FlippedWeight filter = new(weight.Pointer(), s, all, all);
-        Multiply(pool, dy.Pointer(), filter, null, dx.Pointer(), Transposed(s), algorithm, isa);
+        Multiply(pool, dy.Pointer(), filter, kept, null, dx.Pointer(), Transposed(s), algorithm, isa);
     }
 
     internal static Conv2dShape Transposed(Conv2dShape s) => s with
@@ -57,35 +79,35 @@ public static unsafe partial class Conv2d
         PadBottom = 2 - s.PadBottom,
     };
 
-    static void Multiply<TFilter>(CpuPool pool, float* x, TFilter filter, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
+    static void Multiply<TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
         where TFilter : struct, IPanelSource
     {
         switch (isa)
         {
             case CpuIsa.Avx512:
-                Multiply<Avx512Kernel, Wide512, TFilter>(pool, x, filter, bias, y, s, algorithm);
+                Multiply<Avx512Kernel, Wide512, TFilter>(pool, x, filter, kept, bias, y, s, algorithm);
                 break;
             case CpuIsa.Avx2:
-                Multiply<Avx2Kernel, Wide, TFilter>(pool, x, filter, bias, y, s, algorithm);
+                Multiply<Avx2Kernel, Wide, TFilter>(pool, x, filter, kept, bias, y, s, algorithm);
                 break;
             default:
-                Multiply<Vector128Kernel, Wide, TFilter>(pool, x, filter, bias, y, s, algorithm);
+                Multiply<Vector128Kernel, Wide, TFilter>(pool, x, filter, kept, bias, y, s, algorithm);
                 break;
         }
     }
 
-    static void Multiply<TKernel, TLanes, TFilter>(CpuPool pool, float* x, TFilter filter, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm)
+    static void Multiply<TKernel, TLanes, TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm)
         where TKernel : struct, IMicroKernel
         where TLanes : struct, ILanes<TLanes>
         where TFilter : struct, IPanelSource
     {
         if (algorithm == ConvAlgorithm.F4)
-            Multiply<TKernel, TLanes, F4.Input, F4.Weight, F4.Output, TFilter>(pool, x, filter, bias, y, s);
+            Multiply<TKernel, TLanes, F4.Input, F4.Weight, F4.Output, TFilter>(pool, x, filter, kept, bias, y, s);
         else
-            Multiply<TKernel, TLanes, F2.Input, F2.Weight, F2.Output, TFilter>(pool, x, filter, bias, y, s);
+            Multiply<TKernel, TLanes, F2.Input, F2.Weight, F2.Output, TFilter>(pool, x, filter, kept, bias, y, s);
     }
 
-    static void Multiply<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(CpuPool pool, float* x, TFilter filter, float* bias, float* y, Conv2dShape s)
+    static void Multiply<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s)
         where TKernel : struct, IMicroKernel
         where TLanes : struct, ILanes<TLanes>
         where TInput : struct, ITransform
@@ -96,6 +118,14 @@ public static unsafe partial class Conv2d
         Tiling tiling = new(s, TInput.From, TOutput.To);
         WinogradPlan plan = WinogradPlan.For<TKernel>(tiling.Count, s.C, s.O, tiling.Size * tiling.Size);
         int panels = GemmPlan.CeilDiv(s.O, TKernel.Columns);
+        if (kept.Memory.Length > 0)
+        {
+            if (kept.Fresh)
+                Filters(0, panels, kept.Memory.Pointer());
+            Blocks(0, panels, kept.Memory.Pointer());
+            return;
+        }
+
         if (plan.Blocks == 1)
         {
             Blocks(0, panels, null);
@@ -106,11 +136,13 @@ public static unsafe partial class Conv2d
         float* transformed = Scratch.OfThread.Get(Scratch.Slot.Partial, (long)range * plan.Chunks * plan.FilterChunk);
         for (int first = 0; first < panels; first += range)
         {
-            int from = first, count = Math.Min(range, panels - first);
-            pool.For(count * plan.Chunks, item => TransformFilter<TKernel, TLanes, TWeight, TFilter>(
-                filter, s, plan, from + item / plan.Chunks, item % plan.Chunks, transformed + (long)item * plan.FilterChunk));
+            int count = Math.Min(range, panels - first);
+            Filters(first, count, transformed);
             Blocks(first, count, transformed);
         }
+
+        void Filters(int first, int count, float* to) => pool.For(count * plan.Chunks, item => TransformFilter<TKernel, TLanes, TWeight, TFilter>(
+            filter, s, plan, first + item / plan.Chunks, item % plan.Chunks, to + (long)item * plan.FilterChunk));
 
         void Blocks(int first, int count, float* made)
         {

@@ -155,8 +155,9 @@ public static unsafe partial class Conv2d
     {
         const int Line = 16;
 
-        // Channels of a task, in and out, and tiles that it transforms at once: sums and tiles of all components share the second-level cache.
-        const int MostInputs = 64, MostOutputs = 96, MostTiles = 48;
+        // Channels of a task, in and out, and tiles that it transforms at once. The more channels, the seldomer a tile is transformed again; where
+        // all tiles come at once, the sums are written once and read once, and should stay in the second-level cache for it.
+        const int MostInputs = 64, MostOutputs = 192, MostOutputsAtOnce = 96, MostTiles = 48;
 
         // The sum over tiles is cut only where channels make too few tasks, and into parts long enough to be worth their own transform back.
         const int WantedTasks = 8, FewestTiles = 96;
@@ -165,7 +166,7 @@ public static unsafe partial class Conv2d
             where TKernel : struct, IMicroKernel
         {
             int inputsEach = Math.Min(MostInputs, GemmPlan.RoundUp(inputs, TKernel.Columns));
-            int outputBlocks = GemmPlan.CeilDiv(outputs, MostOutputs);
+            int outputBlocks = GemmPlan.CeilDiv(outputs, tiles > MostTiles ? MostOutputs : MostOutputsAtOnce);
             int outputsEach = GemmPlan.RoundUp(GemmPlan.CeilDiv(outputs, outputBlocks), TKernel.Rows);
             int tasks = GemmPlan.CeilDiv(inputs, inputsEach) * GemmPlan.CeilDiv(outputs, outputsEach);
             int splits = Math.Clamp(GemmPlan.CeilDiv(WantedTasks, tasks), 1, Math.Max(1, tiles / FewestTiles));
