@@ -6,7 +6,7 @@ namespace IlgpuDiffusion.Kernels.Common;
 
 /// What a launcher needs to run a kernel: ILGPU's accelerator, or on the `cpu` device the pool on which kernels are called directly.
 /// Launchers are loaded once per kernel and kept here, so a second step compiles nothing; <see cref="Compiled"/> counts.
-public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu, PtxSimulator? simulator = null)
+public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu, PtxSimulator? simulator = null, ConvAlgorithm conv = ConvAlgorithm.Direct)
 {
     readonly Dictionary<Delegate, Delegate> launchers = [];
     long launches;
@@ -18,6 +18,9 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
 
     /// What runs the kernels' PTX on the `ptx-sim` device; null elsewhere.
     public PtxSimulator? Simulator { get; } = simulator;
+
+    /// What the `cpu` device may do to a 3×3 convolution.
+    public ConvAlgorithm Conv { get; } = conv;
 
     /// Kernels compiled so far.
     public long Compiled => launchers.Count + (Simulator?.Compiled ?? 0);
