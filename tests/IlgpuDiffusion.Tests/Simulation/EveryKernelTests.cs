@@ -27,6 +27,8 @@ public sealed class EveryKernelTests : IDisposable
         PtxKernel kernel = simulator.Kernel(Kernels.Single(k => Name(k) == name));
         Assert.Equal(0, kernel.LocalBytes);
         Assert.InRange(kernel.SharedBytes, 0, PtxSimulator.StaticSharedLimit);
+        // ILGPU at O2 once folded `(float)(p ? 1 : 0)` into a choice between F32 numbers with the integers' bits: such a number is denormal.
+        Assert.DoesNotMatch("0f00[0-7][0-9A-F]{4}[1-9A-F]", kernel.Text);
         // Generic addresses cost a check a load: all of ours are known to be global or shared.
         Assert.Equal(0, kernel.Count("ld.f32") + kernel.Count("ld.b32") + kernel.Count("st.f32") + kernel.Count("st.b32"));
     }
@@ -40,15 +42,20 @@ public sealed class EveryKernelTests : IDisposable
     {
         if (!method.IsGenericMethodDefinition)
             return [method];
-        Type parameter = Assert.Single(method.GetGenericArguments());
-        MethodInfo[] closed =
-        [
-            .. from type in typeof(KernelContext).Assembly.GetTypes()
-               where type.IsValueType && !type.IsGenericType && parameter.GetGenericParameterConstraints().All(c => c == typeof(ValueType) || Fits(type, c))
-               select method.MakeGenericMethod(type),
-        ];
-        Assert.NotEmpty(closed);
-        return closed;
+        IEnumerable<Type[]> choices = [[]];
+        foreach (Type parameter in method.GetGenericArguments())
+        {
+            Type[] fitting =
+            [
+                .. from type in typeof(KernelContext).Assembly.GetTypes()
+                   where type.IsValueType && !type.IsGenericType && parameter.GetGenericParameterConstraints().All(c => c == typeof(ValueType) || Fits(type, c))
+                   select type,
+            ];
+            Assert.NotEmpty(fitting);
+            choices = choices.SelectMany(before => fitting.Select(type => (Type[])[.. before, type])).ToList();
+        }
+
+        return [.. choices.Select(types => method.MakeGenericMethod(types))];
     }
 
     // A constraint may name the parameter itself: where T : struct, IUnary<T>.
