@@ -19,8 +19,6 @@ public static partial class MatMul
         public readonly int M = s.M;
         public readonly int N = s.N;
         public readonly int K = s.K;
-        public readonly int AStride = s.TransposeA ? s.M : s.K;
-        public readonly int BStride = s.TransposeB ? s.K : s.N;
         public readonly int TilesM = Tiles(s.M, TileShape.M);
         public readonly int TilesN = Tiles(s.N, TileShape.N);
         public readonly int Batch = s.Batch;
@@ -35,7 +33,8 @@ public static partial class MatMul
 
     // ---- kernels -----------------------------------------------------------------------------------
     // One group a tile of C and a split of K. While the tensor cores work on one stage, cp.async brings the next two. Split results lie one behind the other in c.
-    internal static void ForwardTensorCoreKernel<TA, TB>(ArrayView<ushort> a, ArrayView<ushort> b, ArrayView<float> bias, ArrayView<float> c, TensorCoreDims d)
+    internal static void ForwardTensorCoreKernel<TA, TB>(
+        ArrayView<ushort> a, TA aOperand, ArrayView<ushort> b, TB bOperand, ArrayView<float> bias, ArrayView<float> c, TensorCoreDims d)
         where TA : struct, IOperand
         where TB : struct, IOperand
     {
@@ -52,7 +51,6 @@ public static partial class MatMul
         tile /= d.TilesN;
         int split = tile % d.Splits;
         int batch = tile / d.Splits;
-        long aStart = (long)batch * d.M * d.K, bStart = (long)batch * d.K * d.N;
         int kTile = split * d.SplitTiles;
         int count = IntrinsicMath.Min(d.SplitTiles, Tiles(d.K, TileShape.K) - kTile);
 
@@ -60,7 +58,7 @@ public static partial class MatMul
         for (int stage = 0; stage < TileShape.Stages - 1; stage++)
         {
             if (stage < count)
-                Copy<TA, TB>(stages + (uint)(stage * TileShape.StageBytes), thread, a, b, aStart, bStart, m0, n0, (kTile + stage) * TileShape.K, d);
+                Copy(stages + (uint)(stage * TileShape.StageBytes), thread, a, aOperand, b, bOperand, batch, m0, n0, (kTile + stage) * TileShape.K);
             AsyncCopy.Commit();
         }
 
@@ -70,7 +68,7 @@ public static partial class MatMul
             Group.Barrier();
             int next = k + TileShape.Stages - 1;
             if (next < count)
-                Copy<TA, TB>(stages + (uint)(next % TileShape.Stages * TileShape.StageBytes), thread, a, b, aStart, bStart, m0, n0, (kTile + next) * TileShape.K, d);
+                Copy(stages + (uint)(next % TileShape.Stages * TileShape.StageBytes), thread, a, aOperand, b, bOperand, batch, m0, n0, (kTile + next) * TileShape.K);
             AsyncCopy.Commit();
             uint at = stages + (uint)(k % TileShape.Stages * TileShape.StageBytes);
             sum.Add<TA, TB>(at, at + TileShape.OperandBytes, warpM, warpN, lane);
@@ -86,14 +84,14 @@ public static partial class MatMul
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Copy<TA, TB>(
-        uint stage, int thread, ArrayView<ushort> a, ArrayView<ushort> b, long aStart, long bStart, int m0, int n0, int k0, TensorCoreDims d)
+        uint stage, int thread, ArrayView<ushort> a, TA aOperand, ArrayView<ushort> b, TB bOperand, int batch, int m0, int n0, int k0)
         where TA : struct, IOperand
         where TB : struct, IOperand
     {
         for (int piece = thread; piece < TileShape.Pieces; piece += TileShape.Threads)
         {
-            TA.Copy(stage, piece, a, aStart, d.AStride, m0, d.M, k0, d.K);
-            TB.Copy(stage + TileShape.OperandBytes, piece, b, bStart, d.BStride, n0, d.N, k0, d.K);
+            aOperand.Copy(stage, piece, a, batch, m0, k0);
+            bOperand.Copy(stage + TileShape.OperandBytes, piece, b, batch, n0, k0);
         }
     }
 
@@ -194,17 +192,27 @@ public static partial class MatMul
         Require(c.Length, "c", (long)s.Batch * s.M * s.N, s);
         Require(bias.Length, "bias", bias.Length > 0 ? s.N : 0, s);
         Require(partial.Length, "partial", splits > 1 ? (long)s.Batch * splits * s.M * s.N : 0, s);
+        if (s.TransposeA && s.TransposeB)
+            TensorCore(k, a, new OuterContiguous(s.M, s.K), b, new InnerContiguous(s.N, s.K), bias, partial, c, s);
+        else if (s.TransposeA)
+            TensorCore(k, a, new OuterContiguous(s.M, s.K), b, new OuterContiguous(s.N, s.K), bias, partial, c, s);
+        else if (s.TransposeB)
+            TensorCore(k, a, new InnerContiguous(s.M, s.K), b, new InnerContiguous(s.N, s.K), bias, partial, c, s);
+        else
+            TensorCore(k, a, new InnerContiguous(s.M, s.K), b, new OuterContiguous(s.N, s.K), bias, partial, c, s);
+    }
+
+    /// The product of any two operands; of the shape only the extents count.
+    internal static void TensorCore<TA, TB>(
+        KernelContext k, ArrayView<ushort> a, TA aOperand, ArrayView<ushort> b, TB bOperand, ArrayView<float> bias, ArrayView<float> partial, ArrayView<float> c,
+        MatMulShape s)
+        where TA : struct, IOperand
+        where TB : struct, IOperand
+    {
+        int splits = TensorCoreSplits(s);
         TensorCoreDims d = new(s, bias.Length > 0, splits);
         long groups = (long)s.Batch * splits * d.TilesM * d.TilesN;
-        ArrayView<float> target = splits > 1 ? partial : c;
-        if (s.TransposeA && s.TransposeB)
-            k.LaunchGroups(ForwardTensorCoreKernel<OuterContiguous, InnerContiguous>, groups, TileShape.Threads, a, b, bias, target, d);
-        else if (s.TransposeA)
-            k.LaunchGroups(ForwardTensorCoreKernel<OuterContiguous, OuterContiguous>, groups, TileShape.Threads, a, b, bias, target, d);
-        else if (s.TransposeB)
-            k.LaunchGroups(ForwardTensorCoreKernel<InnerContiguous, InnerContiguous>, groups, TileShape.Threads, a, b, bias, target, d);
-        else
-            k.LaunchGroups(ForwardTensorCoreKernel<InnerContiguous, OuterContiguous>, groups, TileShape.Threads, a, b, bias, target, d);
+        k.LaunchGroups(ForwardTensorCoreKernel, groups, TileShape.Threads, a, aOperand, b, bOperand, bias, splits > 1 ? partial : c, d);
         if (splits > 1)
             k.Launch(GatherSplitsKernel, (long)s.Batch * s.M * s.N, partial, bias, c, d);
     }

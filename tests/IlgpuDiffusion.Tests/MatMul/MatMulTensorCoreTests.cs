@@ -57,7 +57,7 @@ public sealed class MatMulTensorCoreTests(KernelDevices devices) : IClassFixture
     public void A_tile_has_the_counts_of_its_design()
     {
         PtxKernel kernel = devices.Ptx.Simulator!.Kernel(
-            ((Action<ArrayView<ushort>, ArrayView<ushort>, ArrayView<float>, ArrayView<float>, Product.TensorCoreDims>)
+            ((Action<ArrayView<ushort>, InnerContiguous, ArrayView<ushort>, InnerContiguous, ArrayView<float>, ArrayView<float>, Product.TensorCoreDims>)
                 Product.ForwardTensorCoreKernel<InnerContiguous, InnerContiguous>).Method);
         // 4×4 tiles of 16×8 a warp in the text; two copies an operand in the prologue and two in the loop would be one loop each: one instruction.
         Assert.Equal((16, 6, 4), (kernel.Count("mma.sync"), kernel.Count("ldmatrix"), kernel.Count("cp.async.cg")));
@@ -66,7 +66,8 @@ public sealed class MatMulTensorCoreTests(KernelDevices devices) : IClassFixture
 
         const int K = 64;
         ushort[] a = new ushort[128 * K], b = new ushort[128 * K];
-        PtxCounters counters = PtxSimulator.Run(kernel, 1, 256, [a, b, Array.Empty<float>(), new float[128 * 128], new Product.TensorCoreDims(new MatMulShape(1, 128, 128, K, TransposeB: true), false, 1)]);
+        InnerContiguous operand = new(128, K);
+        PtxCounters counters = PtxSimulator.Run(kernel, 1, 256, [a, operand, b, operand, Array.Empty<float>(), new float[128 * 128], new Product.TensorCoreDims(new MatMulShape(1, 128, 128, K, TransposeB: true), false, 1)]);
         Assert.Equal(8 * 16 * (K / 16), counters.Issued(PtxClass.TensorCore));
         // Every copy brings 32 × 16 bytes in whole sectors, every store fills 8 sectors with 64-bit pairs, and no two threads want one bank.
         Assert.Equal((64, 16), (counters.GlobalLoads, counters.SectorsPerLoad));
