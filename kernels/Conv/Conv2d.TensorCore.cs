@@ -23,6 +23,8 @@ public static partial class Conv2d
             InnerTile.Copy(tile, piece, x, p < D.Positions && i < D.Kh * D.Kw * D.C && from >= 0, from);
         }
 
+        public static int OuterOf(int piece) => InnerTile.Row(piece);
+
         public static Fragment A(uint tile, int outer, int k, int lane) => InnerTile.A(tile, outer, k, lane);
 
         public static Fragment B(uint tile, int outer, int k, int lane) => InnerTile.B(tile, outer, k, lane);
@@ -39,6 +41,8 @@ public static partial class Conv2d
             long from = Pixel(D, p, i / D.C, i % D.C);
             OuterTile.Copy(tile, piece, x, p < D.Positions && i < D.Kh * D.Kw * D.C && from >= 0, from);
         }
+
+        public static int OuterOf(int piece) => OuterTile.Column(piece);
 
         public static Fragment A(uint tile, int outer, int k, int lane) => OuterTile.A(tile, outer, k, lane);
 
@@ -63,6 +67,8 @@ public static partial class Conv2d
             InnerTile.Copy(tile, piece, x, inside, from + o);
         }
 
+        public static int OuterOf(int piece) => InnerTile.Row(piece);
+
         public static Fragment A(uint tile, int outer, int k, int lane) => InnerTile.A(tile, outer, k, lane);
 
         public static Fragment B(uint tile, int outer, int k, int lane) => InnerTile.B(tile, outer, k, lane);
@@ -81,6 +87,8 @@ public static partial class Conv2d
             int tap = i / O, o = i - (tap * O);
             OuterTile.Copy(tile, piece, x, tap < Taps && c < C, ((((long)o * Taps) + tap) * C) + c);
         }
+
+        public static int OuterOf(int piece) => OuterTile.Column(piece);
 
         public static Fragment A(uint tile, int outer, int k, int lane) => OuterTile.A(tile, outer, k, lane);
 

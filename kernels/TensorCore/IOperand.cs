@@ -10,6 +10,9 @@ public interface IOperand
     /// Begins to copy one 16-byte piece of the 128×32 tile at (outer, inner) to its place at `tile`; what lies outside the matrix is zero.
     void Copy(uint tile, int piece, ArrayView<ushort> x, int batch, int outer, int inner);
 
+    /// Which row of the output the first element of a piece belongs to, within the tile.
+    static abstract int OuterOf(int piece);
+
     /// 16 rows by 16 of the inner extent, from row `outer` and step `k` (of 16) on: A's fragment.
     static abstract Fragment A(uint tile, int outer, int k, int lane);
 
@@ -69,6 +72,8 @@ public readonly struct InnerContiguous(int outers, int inners) : IOperand
         InnerTile.Copy(tile, piece, x, o < Outers && i < Inners, ((((long)batch * Outers) + o) * Inners) + i);
     }
 
+    public static int OuterOf(int piece) => InnerTile.Row(piece);
+
     public static Fragment A(uint tile, int outer, int k, int lane) => InnerTile.A(tile, outer, k, lane);
 
     public static Fragment B(uint tile, int outer, int k, int lane) => InnerTile.B(tile, outer, k, lane);
@@ -85,6 +90,8 @@ public readonly struct OuterContiguous(int outers, int inners) : IOperand
         int i = inner + OuterTile.Row(piece), o = outer + OuterTile.Column(piece);
         OuterTile.Copy(tile, piece, x, o < Outers && i < Inners, ((((long)batch * Inners) + i) * Outers) + o);
     }
+
+    public static int OuterOf(int piece) => OuterTile.Column(piece);
 
     public static Fragment A(uint tile, int outer, int k, int lane) => OuterTile.A(tile, outer, k, lane);
 
