@@ -55,14 +55,7 @@ public static partial class Attention
             Group.Barrier();
             uint keys = tiles + (uint)((tile & 1) * 2 * KeyBytes), values = keys + KeyBytes;
 
-            WarpRow s = default;
-            for (int k = 0; k < steps; k++)
-            {
-                Fragment a = LoadMatrix.X4(At(queries, first + (lane & 15), (k * 2) + (lane >> 4)));
-                int keyRow = (lane & 7) + ((lane >> 4) * 8), piece = (k * 2) + ((lane >> 3) & 1);
-                s.Add(a, LoadMatrix.X4(At(keys, keyRow, piece)), LoadMatrix.X4(At(keys, keyRow + 16, piece)));
-            }
-
+            WarpRow s = Products(queries, first, keys, steps, lane);
             int column = (tile * StepKeys) + ((lane & 3) * 2);
             s.N0 = Seen(s.N0, row, column, d);
             s.N1 = Seen(s.N1, row, column + 8, d);
@@ -96,7 +89,7 @@ public static partial class Attention
         sumUp += Warp.ShuffleXor(sumUp, 2);
         sumDown += Warp.ShuffleXor(sumDown, 1);
         sumDown += Warp.ShuffleXor(sumDown, 2);
-        Store(low, high, 1 / sumUp, 1 / sumDown, row, lane & 3, d.Start(b, head, d.Queries), o, d);
+        Store(low, high, 1 / sumUp, 1 / sumDown, row, lane & 3, d.Start(b, head, d.Queries), o, d.Queries, d);
         if ((lane & 3) == 0)
         {
             long at = ((((long)b * d.Heads) + head) * d.Queries) + row;
@@ -119,6 +112,21 @@ public static partial class Attention
             bool inside = first + row < limit && column * TileShape.Piece < d.D;
             AsyncCopy.Copy16(At(tile, row, column), ref x[inside ? start + ((long)(first + row) * d.Stride) + (column * TileShape.Piece) : 0], inside ? 16 : 0);
         }
+    }
+
+    // Rows `first` … + 15 of one tile times the 32 rows of another: 16×32 dot products.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static WarpRow Products(uint left, int first, uint right, int steps, int lane)
+    {
+        WarpRow s = default;
+        int row = (lane & 7) + ((lane >> 4) * 8);
+        for (int k = 0; k < steps; k++)
+        {
+            int piece = (k * 2) + ((lane >> 3) & 1);
+            s.Add(LoadMatrix.X4(At(left, first + (lane & 15), (k * 2) + (lane >> 4))), LoadMatrix.X4(At(right, row, piece)), LoadMatrix.X4(At(right, row + 16, piece)));
+        }
+
+        return s;
     }
 
     // Scores of keys `column` and `column` + 1 for queries `row` and `row` + 8; −∞ where a query may not look.
@@ -192,27 +200,27 @@ public static partial class Attention
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store(WarpRow low, WarpRow high, float up, float down, int row, int t, long start, ArrayView<float> o, Dims d)
+    static void Store(WarpRow low, WarpRow high, float up, float down, int row, int t, long start, ArrayView<float> o, int rows, Dims d)
     {
-        Store(low.N0, up, down, row, t * 2, start, o, d);
-        Store(low.N1, up, down, row, (t * 2) + 8, start, o, d);
-        Store(low.N2, up, down, row, (t * 2) + 16, start, o, d);
-        Store(low.N3, up, down, row, (t * 2) + 24, start, o, d);
-        Store(high.N0, up, down, row, (t * 2) + 32, start, o, d);
-        Store(high.N1, up, down, row, (t * 2) + 40, start, o, d);
-        Store(high.N2, up, down, row, (t * 2) + 48, start, o, d);
-        Store(high.N3, up, down, row, (t * 2) + 56, start, o, d);
+        Store(low.N0, up, down, row, t * 2, start, o, rows, d);
+        Store(low.N1, up, down, row, (t * 2) + 8, start, o, rows, d);
+        Store(low.N2, up, down, row, (t * 2) + 16, start, o, rows, d);
+        Store(low.N3, up, down, row, (t * 2) + 24, start, o, rows, d);
+        Store(high.N0, up, down, row, (t * 2) + 32, start, o, rows, d);
+        Store(high.N1, up, down, row, (t * 2) + 40, start, o, rows, d);
+        Store(high.N2, up, down, row, (t * 2) + 48, start, o, rows, d);
+        Store(high.N3, up, down, row, (t * 2) + 56, start, o, rows, d);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store(Accumulator a, float up, float down, int row, int column, long start, ArrayView<float> o, Dims d)
+    static void Store(Accumulator a, float up, float down, int row, int column, long start, ArrayView<float> o, int rows, Dims d)
     {
         if (column >= d.D)
             return;
         long at = start + ((long)row * d.Stride) + column;
-        if (row < d.Queries)
+        if (row < rows)
             GlobalPair.Store(ref o[at], a.X * up, a.Y * up);
-        if (row + 8 < d.Queries)
+        if (row + 8 < rows)
             GlobalPair.Store(ref o[at + (8L * d.Stride)], a.Z * down, a.W * down);
     }
 
