@@ -14,6 +14,7 @@ static class Ilgd
             new PersonalizeVerb(),
             new GenerateVerb(),
             new DevicesVerb(),
+            new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb() },
             new Command("train", "Train models.") { new TrainBaseVerb() },
         };
         return CommandShell.Run("ilgd", root, args, output, error);
