@@ -43,7 +43,7 @@ public static class CrossEntropy
         for (int i = 0; i < n; i++)
             sum += MathF.Exp(x[at + i] - max);
         for (int i = 0; i < n; i++)
-            dx[at + i] = dy[r] * ((MathF.Exp(x[at + i] - max) / sum) - (i == labels[r] ? 1 : 0));
+            dx[at + i] = dy[r] * ((MathF.Exp(x[at + i] - max) / sum) - (i == labels[r] ? 1f : 0f));
     }
 
     static float Max(ArrayView<float> x, long at, int n)

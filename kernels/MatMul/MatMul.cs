@@ -137,16 +137,16 @@ public static partial class MatMul
 
     static void Check(ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
     {
-        Require(a, "a", (long)s.Batch * s.M * s.K, s);
-        Require(b, "b", (long)s.Batch * s.K * s.N, s);
-        Require(c, "c", (long)s.Batch * s.M * s.N, s);
+        Require(a.Length, "a", (long)s.Batch * s.M * s.K, s);
+        Require(b.Length, "b", (long)s.Batch * s.K * s.N, s);
+        Require(c.Length, "c", (long)s.Batch * s.M * s.N, s);
         if (bias.Length > 0)
-            Require(bias, "bias", s.N, s);
+            Require(bias.Length, "bias", s.N, s);
     }
 
-    static void Require(ArrayView<float> view, string name, long length, MatMulShape s)
+    static void Require(long held, string name, long length, MatMulShape s)
     {
-        if (view.Length < length)
-            throw new ArgumentException($"MatMul: {name} holds {view.Length} floats, {s} needs {length}", name);
+        if (held < length)
+            throw new ArgumentException($"MatMul: {name} holds {held} floats, {s} needs {length}", name);
     }
 }

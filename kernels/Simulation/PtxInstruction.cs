@@ -8,7 +8,7 @@ internal enum PtxFlow
     Exit,
     Barrier,
 
-    /// Runs for all threads of a warp that have not ended, together: the first to come wait for the others.
+    /// Runs for all threads of a warp that have not ended, together.
     Together,
 }
 
@@ -57,6 +57,9 @@ internal sealed class PtxInstruction(string opcode, string text, int line)
 
     /// The instruction that a branch goes to.
     public int Target { get; set; } = -1;
+
+    /// Where threads that part here meet again.
+    public int Join { get; set; }
 
     public string? Label { get; init; }
 

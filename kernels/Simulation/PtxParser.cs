@@ -71,6 +71,8 @@ public sealed partial class PtxParser
             if (i.Label is not null)
                 i.Target = labels.TryGetValue(i.Label, out int target) ? target : throw new PtxException($"{kernel.Name}, {i}: label '{i.Label}' is not there");
         }
+
+        PtxControlFlow.FindJoins(kernel);
     }
 
     // Statements end with ';', labels with ':'; a brace outside a statement only opens a scope, which here keeps no names apart.

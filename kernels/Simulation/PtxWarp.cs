@@ -2,17 +2,16 @@ using System.Numerics;
 
 namespace IlgpuDiffusion.Kernels.Simulation;
 
-/// 32 threads. Those at the smallest instruction number run, in step, until they part or pass one that others stand at: so they meet again as early as the text allows.
+/// 32 threads in step. Where they part at a branch, one side runs to the place where the ways meet again, then the other, as a stack of frames remembers.
 internal sealed class PtxWarp
 {
     public const int Lanes = 32;
 
     readonly PtxKernel kernel;
     readonly ulong[] registers;
-    readonly int[] at = new int[Lanes];
-    uint running;
-    uint parked;
-    uint waiting;
+    readonly Stack<Frame> frames = [];
+    uint live;
+    bool waiting;
 
     public PtxWarp(PtxGroup group, PtxKernel kernel, int index, int threads)
     {
@@ -24,12 +23,16 @@ internal sealed class PtxWarp
         Copies = new PtxAsyncCopy[Lanes];
         for (int lane = 0; lane < Lanes; lane++)
             Copies[lane] = new PtxAsyncCopy();
-        running = threads >= Lanes ? uint.MaxValue : (1u << threads) - 1;
+        live = threads >= Lanes ? uint.MaxValue : (1u << threads) - 1;
+        frames.Push(new Frame(0, live, PtxControlFlow.Nowhere));
         foreach ((int slot, ulong value) in kernel.Constants)
             Register(slot).Fill(value == PtxSymbols.Dynamic ? (ulong)group.DynamicShared : value);
         foreach ((string name, int slot) in kernel.Registers)
             Special(name, Register(slot));
     }
+
+    /// Threads that run together from an instruction on, up to where they meet others.
+    readonly record struct Frame(int At, uint Lanes, int Join);
 
     public PtxGroup Group { get; }
 
@@ -39,10 +42,8 @@ internal sealed class PtxWarp
 
     public PtxAsyncCopy[] Copies { get; }
 
-    /// Threads that have not ended, and those of them that wait at a barrier.
-    public int Live => BitOperations.PopCount(running | waiting);
-
-    public int Waiting => BitOperations.PopCount(waiting);
+    /// Threads that wait at a barrier.
+    public int Waiting => waiting ? BitOperations.PopCount(live) : 0;
 
     public Span<ulong> Register(int slot) => registers.AsSpan(slot * Lanes, Lanes);
 
@@ -69,49 +70,23 @@ internal sealed class PtxWarp
         new($"{kernel.Name}, {i}: thread {(Index * Lanes) + lane} of group {Group.Index} {cause.Message}");
 
     /// Lets the threads go on that wait at a barrier.
-    public void Release() => (running, waiting) = (running | waiting, 0);
+    public void Release() => waiting = false;
 
     /// Runs until every thread has ended or waits at a barrier.
     public void Run()
     {
-        while ((running | parked) != 0)
+        while (!waiting && frames.TryPop(out Frame frame))
         {
-            uint active = Next(out int pc, out int others);
-            while (active != 0 && pc < others)
-                active = Step(active, ref pc);
-            for (uint left = active; left != 0; left &= left - 1)
-                at[BitOperations.TrailingZeroCount(left)] = pc;
+            uint active = frame.Lanes & live;
+            int pc = frame.At;
+            while (active != 0 && pc != frame.Join && !waiting)
+                active = Step(active, ref pc, frame.Join);
+            if (waiting)
+                frames.Push(frame with { At = pc });
         }
     }
 
-    // The threads at the smallest instruction number, and where the next ones stand.
-    uint Next(out int pc, out int others)
-    {
-        if (running == 0)
-        {
-            // Nobody else can come any more: the parked run if they stand together.
-            running = parked;
-            parked = 0;
-        }
-
-        pc = int.MaxValue;
-        others = int.MaxValue;
-        uint active = 0;
-        for (uint left = running; left != 0; left &= left - 1)
-        {
-            int lane = BitOperations.TrailingZeroCount(left), p = at[lane];
-            if (p < pc)
-                (others, pc, active) = (pc, p, 0);
-            else if (p > pc)
-                others = Math.Min(others, p);
-            if (p == pc)
-                active |= 1u << lane;
-        }
-
-        return active;
-    }
-
-    uint Step(uint active, ref int pc)
+    uint Step(uint active, ref int pc, int join)
     {
         PtxInstruction i = kernel.Instructions[pc];
         uint mask = i.Guard < 0 ? active : active & Guard(i);
@@ -119,23 +94,18 @@ internal sealed class PtxWarp
         switch (i.Flow)
         {
             case PtxFlow.Branch:
-                return Branch(i, active, mask, ref pc);
+                return Branch(i, active, mask, ref pc, join);
             case PtxFlow.Exit:
-                running &= ~mask;
+                live &= ~mask;
                 pc++;
                 return active & ~mask;
+            case PtxFlow.Barrier when mask == live:
+                waiting = true;
+                pc++;
+                return active;
             case PtxFlow.Barrier:
-                if (mask != active)
-                    throw Error(i, BitOperations.TrailingZeroCount(active & ~mask), new PtxException("is missing at a barrier"));
-                running &= ~active;
-                waiting |= active;
-                Leave(active, pc + 1);
-                return 0;
-            case PtxFlow.Together when active != (running | parked | waiting):
-                Park(i, active, pc);
-                return 0;
-            case PtxFlow.Together when mask != active:
-                throw Error(i, BitOperations.TrailingZeroCount(active & ~mask), new PtxException("is kept by its guard from an instruction that needs the whole warp"));
+            case PtxFlow.Together when mask != live:
+                throw Error(i, BitOperations.TrailingZeroCount(mask), new PtxException("comes without all of its warp to an instruction that needs them together"));
         }
 
         try
@@ -152,41 +122,22 @@ internal sealed class PtxWarp
         return active;
     }
 
-    uint Branch(PtxInstruction i, uint active, uint taken, ref int pc)
+    uint Branch(PtxInstruction i, uint active, uint taken, ref int pc, int join)
     {
-        if (taken == active)
-            pc = i.Target;
-        else
-            pc++;
-        if (taken == 0 || taken == active)
-            return active;
-        if (i.Parts[^1] == "uni")
-            throw Error(i, BitOperations.TrailingZeroCount(taken), new PtxException("parts from its warp at a branch that promises uniformity"));
-        Group.Counters.Divergences++;
-        Leave(taken, i.Target);
-        Leave(active & ~taken, pc);
-        return 0;
-    }
+        if (taken != 0 && taken != active)
+        {
+            if (i.Parts[^1] == "uni")
+                throw Error(i, BitOperations.TrailingZeroCount(taken), new PtxException("parts from its warp at a branch that promises uniformity"));
+            Group.Counters.Divergences++;
+            if (i.Join != PtxControlFlow.Nowhere && i.Join != join)
+                frames.Push(new Frame(i.Join, active, join));
+            frames.Push(new Frame(i.Target, taken, i.Join));
+            frames.Push(new Frame(pc + 1, active & ~taken, i.Join));
+            return 0;
+        }
 
-    void Park(PtxInstruction i, uint active, int pc)
-    {
-        Leave(active, pc);
-        parked |= active;
-        running &= ~active;
-        if (running != 0)
-            return;
-        int other = BitOperations.TrailingZeroCount((parked | waiting) & ~active);
-        bool together = waiting == 0;
-        for (uint left = parked; left != 0; left &= left - 1)
-            together &= at[BitOperations.TrailingZeroCount(left)] == pc;
-        if (!together)
-            throw Error(i, BitOperations.TrailingZeroCount(active), new PtxException($"waits for its warp, but thread {(Index * Lanes) + other} stands at {kernel.Instructions[at[other]]}"));
-    }
-
-    void Leave(uint lanes, int pc)
-    {
-        for (uint left = lanes; left != 0; left &= left - 1)
-            at[BitOperations.TrailingZeroCount(left)] = pc;
+        pc = taken == 0 ? pc + 1 : i.Target;
+        return active;
     }
 
     uint Guard(PtxInstruction i)

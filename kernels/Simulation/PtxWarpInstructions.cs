@@ -12,9 +12,14 @@ internal static class PtxWarpInstructions
             "vote.sync.any.pred" => (warp, at, mask) => Vote(warp, at, mask, yes => yes != 0 ? 1u : 0),
             "vote.sync.all.pred" => (warp, at, mask) => Vote(warp, at, mask, yes => yes == mask ? 1u : 0),
             "vote.sync.ballot.b32" => (warp, at, mask) => Vote(warp, at, mask, yes => yes),
-            "bar.warp.sync" => (_, _, _) => { },
+            "bar.warp.sync" => Meet,
             _ => throw PtxDecoder.Unknown(i),
         };
+    }
+
+    // Threads run in step: to have come together is all there is to it.
+    static void Meet(PtxWarp warp, PtxInstruction i, uint mask)
+    {
     }
 
     // shfl d[|p], a, b, c, mask: with c = (32 − width) << 8 | clamp, each segment of `width` threads keeps to itself.

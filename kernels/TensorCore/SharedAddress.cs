@@ -14,4 +14,8 @@ public static class SharedAddress
         }
         """)]
     public static uint Of(ref Fragment element) => throw new NotSupportedException("shared addresses need PTX");
+
+    [IntrinsicImplementation]
+    [Ptx("st.shared.b32 [$0], $1;")]
+    public static void Store(uint address, uint value) => throw new NotSupportedException("shared addresses need PTX");
 }

@@ -15,6 +15,7 @@ static class Ilgd
             new GenerateVerb(),
             new DevicesVerb(),
             new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb() },
+            new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb() },
         };
         return CommandShell.Run("ilgd", root, args, output, error);
     }

@@ -3,6 +3,7 @@ using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.Simulation;
+using IlgpuDiffusion.Kernels.TensorCore;
 
 namespace IlgpuDiffusion.Tests;
 
@@ -44,6 +45,25 @@ public sealed class KernelDevices : IDisposable
             buffers[i]?.CopyToCPU(arrays[i]);
             buffers[i]?.Dispose();
         }
+    }
+
+    /// The same with bf16 arrays beside them, as tensor cores read them.
+    public void Run(ushort[][] halves, float[][] arrays, Action<ArrayView<ushort>[], ArrayView<float>[]> kernel)
+    {
+        MemoryBuffer1D<ushort, Stride1D.Dense>[] buffers = [.. halves.Select(h => accelerator.Allocate1D(h))];
+        Run(arrays, views => kernel([.. buffers.Select(b => b.View.AsContiguous())], views));
+        for (int i = 0; i < halves.Length; i++)
+        {
+            buffers[i].CopyToCPU(halves[i]);
+            buffers[i].Dispose();
+        }
+    }
+
+    /// n numbers that bf16 holds exactly, as bf16 and as F32.
+    public static (ushort[] Bits, float[] Values) Halves(long n, int seed)
+    {
+        ushort[] bits = [.. Numbers(n, seed).Select(Bf16.Round)];
+        return (bits, [.. bits.Select(Bf16.Widen)]);
     }
 
     public void Dispose()

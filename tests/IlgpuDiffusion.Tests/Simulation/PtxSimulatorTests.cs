@@ -176,7 +176,7 @@ public class PtxSimulatorTests
     [InlineData("setp.lt.s32 %p0, %r1, 3; @%p0 ret; bar.sync 0;", "the others have ended")]
     [InlineData("setp.lt.s32 %p0, %r1, 3; @%p0 bra.uni END; neg.f32 %f0, %f0; END: neg.f32 %f0, %f0;", "promises uniformity")]
     [InlineData("div.s32 %r2, %r1, %r0;", "divides by zero")]
-    [InlineData("setp.lt.s32 %p0, %r1, 3; @%p0 bra A; bar.sync 0; A: shfl.sync.idx.b32 %r2, %r1, 0, 31, 0xffffffff;", "waits for its warp")]
+    [InlineData("setp.lt.s32 %p0, %r1, 3; @%p0 bra A; bar.sync 0; A: shfl.sync.idx.b32 %r2, %r1, 0, 31, 0xffffffff;", "without all of its warp")]
     public void What_is_undefined_is_refused(string body, string message)
     {
         string refused = Refused(body);

@@ -1,0 +1,442 @@
+using System.Runtime.CompilerServices;
+using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.TensorCore;
+
+namespace IlgpuDiffusion.Kernels.Attention;
+
+/// Streaming attention on tensor cores (FlashAttention-2, Dao 2023, algorithms 1 and 2). Forward: a warp keeps 16 queries' maxima, sums and outputs in registers and walks over the
+/// keys 32 at a time; the probabilities never leave the registers, since mma's result layout is its left operand's. bf16 q, k, v; F32 scores, sums and outputs; the
+/// probabilities are rounded to bf16 for P·v. D up to 64, a multiple of eight; no additive bias. Checked by `ptx-sim`; never run on a GPU.
+public static partial class Attention
+{
+    const int GroupQueries = 64, StepKeys = 32, TensorCoreThreads = GroupQueries / 16 * 32;
+
+    /// The widest head: 64 numbers, a row of 128 bytes in shared memory.
+    public const int TensorCoreWidth = 64;
+
+    const int RowBytes = TensorCoreWidth * 2, QueryBytes = GroupQueries * RowBytes, KeyBytes = StepKeys * RowBytes;
+
+    const int BackwardBytes = (2 * QueryBytes) + (4 * KeyBytes);
+
+    const float Log2E = 1.44269504f;
+
+    // ---- kernels: forward --------------------------------------------------------------------------
+    // One group 64 queries of a head: four warps of 16. Keys and values of the next tile are copied while this one is worked on.
+    internal static void ForwardTensorCoreKernel(
+        ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, Dims d)
+    {
+        ArrayView<Fragment> shared = SharedMemory.Allocate<Fragment>((QueryBytes + (4 * KeyBytes)) / 16);
+        uint queries = SharedAddress.Of(ref shared[0]), tiles = queries + QueryBytes;
+        int thread = Group.IdxX, lane = thread & 31, first = thread >> 5 << 4;
+        int groups = (d.Queries + GroupQueries - 1) / GroupQueries;
+        int q0 = Grid.IdxX % groups * GroupQueries, head = Grid.IdxX / groups % d.Heads, b = Grid.IdxX / groups / d.Heads;
+        long keyStart = d.Start(b, head, d.Keys);
+        int last = d.Causal != 0 ? IntrinsicMath.Min(d.Keys, q0 + GroupQueries) : d.Keys;
+        int count = (last + StepKeys - 1) / StepKeys, steps = (d.D + 15) / 16;
+
+        Rows(queries, GroupQueries, thread, q, d.Start(b, head, d.Queries), q0, d.Queries, d);
+        Rows(tiles, StepKeys, thread, key, keyStart, 0, d.Keys, d);
+        Rows(tiles + KeyBytes, StepKeys, thread, v, keyStart, 0, d.Keys, d);
+        AsyncCopy.Commit();
+
+        int row = q0 + first + (lane >> 2);
+        WarpRow low = default, high = default;
+        float maxUp = float.NegativeInfinity, maxDown = float.NegativeInfinity, sumUp = 0, sumDown = 0;
+        for (int tile = 0; tile < count; tile++)
+        {
+            if (tile + 1 < count)
+            {
+                uint to = tiles + (uint)(((tile + 1) & 1) * 2 * KeyBytes);
+                Rows(to, StepKeys, thread, key, keyStart, (tile + 1) * StepKeys, d.Keys, d);
+                Rows(to + KeyBytes, StepKeys, thread, v, keyStart, (tile + 1) * StepKeys, d.Keys, d);
+            }
+
+            AsyncCopy.Commit();
+            AsyncCopy.WaitAllButOne();
+            Group.Barrier();
+            uint keys = tiles + (uint)((tile & 1) * 2 * KeyBytes), values = keys + KeyBytes;
+
+            WarpRow s = Products(queries, first, keys, steps, lane);
+            int column = (tile * StepKeys) + ((lane & 3) * 2);
+            s.N0 = Seen(s.N0, row, column, d);
+            s.N1 = Seen(s.N1, row, column + 8, d);
+            s.N2 = Seen(s.N2, row, column + 16, d);
+            s.N3 = Seen(s.N3, row, column + 24, d);
+
+            float up = IntrinsicMath.Max(maxUp, OfFour(IntrinsicMath.Max(
+                IntrinsicMath.Max(IntrinsicMath.Max(s.N0.X, s.N0.Y), IntrinsicMath.Max(s.N1.X, s.N1.Y)),
+                IntrinsicMath.Max(IntrinsicMath.Max(s.N2.X, s.N2.Y), IntrinsicMath.Max(s.N3.X, s.N3.Y)))));
+            float down = IntrinsicMath.Max(maxDown, OfFour(IntrinsicMath.Max(
+                IntrinsicMath.Max(IntrinsicMath.Max(s.N0.Z, s.N0.W), IntrinsicMath.Max(s.N1.Z, s.N1.W)),
+                IntrinsicMath.Max(IntrinsicMath.Max(s.N2.Z, s.N2.W), IntrinsicMath.Max(s.N3.Z, s.N3.W)))));
+            float keepUp = Exp2.Approximate((maxUp - up) * Log2E), keepDown = Exp2.Approximate((maxDown - down) * Log2E);
+            maxUp = up;
+            maxDown = down;
+            s.N0 = Weights(s.N0, up, down);
+            s.N1 = Weights(s.N1, up, down);
+            s.N2 = Weights(s.N2, up, down);
+            s.N3 = Weights(s.N3, up, down);
+            sumUp = (sumUp * keepUp) + (s.N0.X + s.N0.Y + (s.N1.X + s.N1.Y) + (s.N2.X + s.N2.Y + (s.N3.X + s.N3.Y)));
+            sumDown = (sumDown * keepDown) + (s.N0.Z + s.N0.W + (s.N1.Z + s.N1.W) + (s.N2.Z + s.N2.W + (s.N3.Z + s.N3.W)));
+            low = Scaled(low, keepUp, keepDown);
+            high = Scaled(high, keepUp, keepDown);
+            Values(ref low, ref high, Packed(s.N0, s.N1), values, lane & 15, lane);
+            Values(ref low, ref high, Packed(s.N2, s.N3), values, 16 + (lane & 15), lane);
+            Group.Barrier();
+        }
+
+        // Threads of a row hold the sums of their own columns.
+        sumUp += Warp.ShuffleXor(sumUp, 1);
+        sumUp += Warp.ShuffleXor(sumUp, 2);
+        sumDown += Warp.ShuffleXor(sumDown, 1);
+        sumDown += Warp.ShuffleXor(sumDown, 2);
+        Store(low, high, 1 / sumUp, 1 / sumDown, row, lane & 3, d.Start(b, head, d.Queries), o, d.Queries, d);
+        if ((lane & 3) == 0)
+        {
+            long at = ((((long)b * d.Heads) + head) * d.Queries) + row;
+            Keep(stats, at, row, maxUp, 1 / sumUp, d);
+            Keep(stats, at + 8, row + 8, maxDown, 1 / sumDown, d);
+        }
+    }
+
+    // Rows of 128 bytes, pieces swizzled so that the eight rows of one pass of ldmatrix lie in different banks.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static uint At(uint tile, int row, int piece) => tile + (uint)((row * RowBytes) + ((piece ^ (row & 7)) * 16));
+
+    // Begins to copy rows first … first + rows − 1 of a head; zeros beyond the last and beyond D.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Rows(uint tile, int rows, int thread, ArrayView<ushort> x, long start, int first, int limit, Dims d)
+    {
+        for (int piece = thread; piece < rows * 8; piece += TensorCoreThreads)
+        {
+            int row = piece >> 3, column = piece & 7;
+            bool inside = first + row < limit && column * TileShape.Piece < d.D;
+            AsyncCopy.Copy16(At(tile, row, column), ref x[inside ? start + ((long)(first + row) * d.Stride) + (column * TileShape.Piece) : 0], inside ? 16 : 0);
+        }
+    }
+
+    // Rows `first` … + 15 of one tile times the 32 rows of another: 16×32 dot products.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static WarpRow Products(uint left, int first, uint right, int steps, int lane)
+    {
+        WarpRow s = default;
+        int row = (lane & 7) + ((lane >> 4) * 8);
+        for (int k = 0; k < steps; k++)
+        {
+            int piece = (k * 2) + ((lane >> 3) & 1);
+            s.Add(LoadMatrix.X4(At(left, first + (lane & 15), (k * 2) + (lane >> 4))), LoadMatrix.X4(At(right, row, piece)), LoadMatrix.X4(At(right, row + 16, piece)));
+        }
+
+        return s;
+    }
+
+    // Scores of keys `column` and `column` + 1 for queries `row` and `row` + 8; −∞ where a query may not look.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Accumulator Seen(Accumulator s, int row, int column, Dims d)
+    {
+        int up = d.Visible(row), down = d.Visible(row + 8);
+        s.X = column < up ? s.X * d.Scale : float.NegativeInfinity;
+        s.Y = column + 1 < up ? s.Y * d.Scale : float.NegativeInfinity;
+        s.Z = column < down ? s.Z * d.Scale : float.NegativeInfinity;
+        s.W = column + 1 < down ? s.W * d.Scale : float.NegativeInfinity;
+        return s;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static float OfFour(float x)
+    {
+        x = IntrinsicMath.Max(x, Warp.ShuffleXor(x, 1));
+        return IntrinsicMath.Max(x, Warp.ShuffleXor(x, 2));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Accumulator Weights(Accumulator s, float up, float down)
+    {
+        s.X = Exp2.Approximate((s.X - up) * Log2E);
+        s.Y = Exp2.Approximate((s.Y - up) * Log2E);
+        s.Z = Exp2.Approximate((s.Z - down) * Log2E);
+        s.W = Exp2.Approximate((s.W - down) * Log2E);
+        return s;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static WarpRow Scaled(WarpRow r, float up, float down)
+    {
+        r.N0 = Scaled(r.N0, up, down);
+        r.N1 = Scaled(r.N1, up, down);
+        r.N2 = Scaled(r.N2, up, down);
+        r.N3 = Scaled(r.N3, up, down);
+        return r;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Accumulator Scaled(Accumulator a, float up, float down)
+    {
+        a.X *= up;
+        a.Y *= up;
+        a.Z *= down;
+        a.W *= down;
+        return a;
+    }
+
+    // Two results side by side are a left operand 16 wide.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Fragment Packed(Accumulator left, Accumulator right)
+    {
+        Fragment f = default;
+        f.X = Bf16.Pack(left.X, left.Y);
+        f.Y = Bf16.Pack(left.Z, left.W);
+        f.Z = Bf16.Pack(right.X, right.Y);
+        f.W = Bf16.Pack(right.Z, right.W);
+        return f;
+    }
+
+    // o += P·v for 16 keys.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Values(ref WarpRow low, ref WarpRow high, Fragment p, uint values, int row, int lane)
+    {
+        int piece = lane >> 4;
+        low.Add(p, LoadMatrix.X4Transposed(At(values, row, piece)), LoadMatrix.X4Transposed(At(values, row, piece + 2)));
+        high.Add(p, LoadMatrix.X4Transposed(At(values, row, piece + 4)), LoadMatrix.X4Transposed(At(values, row, piece + 6)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Store(WarpRow low, WarpRow high, float up, float down, int row, int t, long start, ArrayView<float> o, int rows, Dims d)
+    {
+        Store(low.N0, up, down, row, t * 2, start, o, rows, d);
+        Store(low.N1, up, down, row, (t * 2) + 8, start, o, rows, d);
+        Store(low.N2, up, down, row, (t * 2) + 16, start, o, rows, d);
+        Store(low.N3, up, down, row, (t * 2) + 24, start, o, rows, d);
+        Store(high.N0, up, down, row, (t * 2) + 32, start, o, rows, d);
+        Store(high.N1, up, down, row, (t * 2) + 40, start, o, rows, d);
+        Store(high.N2, up, down, row, (t * 2) + 48, start, o, rows, d);
+        Store(high.N3, up, down, row, (t * 2) + 56, start, o, rows, d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Store(Accumulator a, float up, float down, int row, int column, long start, ArrayView<float> o, int rows, Dims d)
+    {
+        if (column >= d.D)
+            return;
+        long at = start + ((long)row * d.Stride) + column;
+        if (row < rows)
+            GlobalPair.Store(ref o[at], a.X * up, a.Y * up);
+        if (row + 8 < rows)
+            GlobalPair.Store(ref o[at + (8L * d.Stride)], a.Z * down, a.W * down);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Keep(ArrayView<float> stats, long at, int row, float max, float reciprocal, Dims d)
+    {
+        if (row >= d.Queries)
+            return;
+        stats[at * Stats] = max;
+        stats[(at * Stats) + 1] = reciprocal;
+    }
+
+    // ---- kernels: backward -------------------------------------------------------------------------
+    // FlashAttention-2's algorithm 2 in two kernels, so that nothing needs atomics: one walks over the keys for dq, the other over the queries for dk and dv, with keys as
+    // rows of its scores. Probabilities come back from the kept statistics; P and ds are rounded to bf16 as left operands.
+
+    // One thread a row: δ, from dOut in bf16.
+    internal static void DeltaTensorCoreKernel(Index1D row, ArrayView<float> o, ArrayView<ushort> dOut, ArrayView<float> delta, Dims d)
+    {
+        int i = row % d.Queries, head = row / d.Queries % d.Heads, b = row / d.Queries / d.Heads;
+        long qi = d.Start(b, head, d.Queries) + ((long)i * d.Stride);
+        float sum = 0;
+        for (int e = 0; e < d.D; e++)
+            sum += o[qi + e] * Interop.IntAsFloat((uint)dOut[qi + e] << 16);
+        delta[row] = sum;
+    }
+
+    // One group 64 queries: dq = scale·ds k.
+    internal static void QueryGradientTensorCoreKernel(
+        ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<ushort> dOut, ArrayView<float> stats, ArrayView<float> delta, ArrayView<float> dq, Dims d)
+    {
+        ArrayView<Fragment> shared = SharedMemory.Allocate<Fragment>(BackwardBytes / 16);
+        uint queries = SharedAddress.Of(ref shared[0]), gradients = queries + QueryBytes, tiles = gradients + QueryBytes;
+        int thread = Group.IdxX, lane = thread & 31, first = thread >> 5 << 4;
+        int groups = (d.Queries + GroupQueries - 1) / GroupQueries;
+        int q0 = Grid.IdxX % groups * GroupQueries, head = Grid.IdxX / groups % d.Heads, b = Grid.IdxX / groups / d.Heads;
+        long start = d.Start(b, head, d.Queries), keyStart = d.Start(b, head, d.Keys);
+        int last = d.Causal != 0 ? IntrinsicMath.Min(d.Keys, q0 + GroupQueries) : d.Keys;
+        int count = (last + StepKeys - 1) / StepKeys, steps = (d.D + 15) / 16;
+
+        Rows(queries, GroupQueries, thread, q, start, q0, d.Queries, d);
+        Rows(gradients, GroupQueries, thread, dOut, start, q0, d.Queries, d);
+        Rows(tiles, StepKeys, thread, key, keyStart, 0, d.Keys, d);
+        Rows(tiles + KeyBytes, StepKeys, thread, v, keyStart, 0, d.Keys, d);
+        AsyncCopy.Commit();
+
+        int row = q0 + first + (lane >> 2);
+        long statistics = (((long)b * d.Heads) + head) * d.Queries;
+        QueryRow up = Statistics(stats, delta, statistics, row, d), down = Statistics(stats, delta, statistics, row + 8, d);
+        WarpRow low = default, high = default;
+        for (int tile = 0; tile < count; tile++)
+        {
+            if (tile + 1 < count)
+            {
+                uint to = tiles + (uint)(((tile + 1) & 1) * 2 * KeyBytes);
+                Rows(to, StepKeys, thread, key, keyStart, (tile + 1) * StepKeys, d.Keys, d);
+                Rows(to + KeyBytes, StepKeys, thread, v, keyStart, (tile + 1) * StepKeys, d.Keys, d);
+            }
+
+            AsyncCopy.Commit();
+            AsyncCopy.WaitAllButOne();
+            Group.Barrier();
+            uint keys = tiles + (uint)((tile & 1) * 2 * KeyBytes), values = keys + KeyBytes;
+            WarpRow s = Products(queries, first, keys, steps, lane), dp = Products(gradients, first, values, steps, lane);
+            int column = (tile * StepKeys) + ((lane & 3) * 2);
+            s.N0 = OfQueries(s.N0, dp.N0, up, down, row, column, d);
+            s.N1 = OfQueries(s.N1, dp.N1, up, down, row, column + 8, d);
+            s.N2 = OfQueries(s.N2, dp.N2, up, down, row, column + 16, d);
+            s.N3 = OfQueries(s.N3, dp.N3, up, down, row, column + 24, d);
+            Values(ref low, ref high, Packed(s.N0, s.N1), keys, lane & 15, lane);
+            Values(ref low, ref high, Packed(s.N2, s.N3), keys, 16 + (lane & 15), lane);
+            Group.Barrier();
+        }
+
+        Store(low, high, 1, 1, row, lane & 3, start, dq, d.Queries, d);
+    }
+
+    // One group 64 keys: dv = Pᵀ do, dk = scale·dsᵀ q. Rows of the scores are keys, columns queries.
+    internal static void KeyGradientTensorCoreKernel(
+        ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<ushort> dOut, ArrayView<float> stats, ArrayView<float> delta, ArrayView<float> dk,
+        ArrayView<float> dv, Dims d)
+    {
+        ArrayView<Fragment> shared = SharedMemory.Allocate<Fragment>(BackwardBytes / 16);
+        uint keys = SharedAddress.Of(ref shared[0]), values = keys + QueryBytes, tiles = values + QueryBytes;
+        int thread = Group.IdxX, lane = thread & 31, first = thread >> 5 << 4;
+        int groups = (d.Keys + GroupQueries - 1) / GroupQueries;
+        int k0 = Grid.IdxX % groups * GroupQueries, head = Grid.IdxX / groups % d.Heads, b = Grid.IdxX / groups / d.Heads;
+        long start = d.Start(b, head, d.Queries), keyStart = d.Start(b, head, d.Keys);
+        int count = (d.Queries + StepKeys - 1) / StepKeys, steps = (d.D + 15) / 16;
+        // Queries before the first key see none of these.
+        int begin = d.Causal != 0 ? IntrinsicMath.Min(k0 / StepKeys, count) : 0;
+
+        Rows(keys, GroupQueries, thread, key, keyStart, k0, d.Keys, d);
+        Rows(values, GroupQueries, thread, v, keyStart, k0, d.Keys, d);
+        Rows(tiles + (uint)((begin & 1) * 2 * KeyBytes), StepKeys, thread, q, start, begin * StepKeys, d.Queries, d);
+        Rows(tiles + (uint)(((begin & 1) * 2 * KeyBytes) + KeyBytes), StepKeys, thread, dOut, start, begin * StepKeys, d.Queries, d);
+        AsyncCopy.Commit();
+
+        int row = k0 + first + (lane >> 2);
+        long statistics = (((long)b * d.Heads) + head) * d.Queries;
+        WarpRow keyLow = default, keyHigh = default, valueLow = default, valueHigh = default;
+        for (int tile = begin; tile < count; tile++)
+        {
+            if (tile + 1 < count)
+            {
+                uint to = tiles + (uint)(((tile + 1) & 1) * 2 * KeyBytes);
+                Rows(to, StepKeys, thread, q, start, (tile + 1) * StepKeys, d.Queries, d);
+                Rows(to + KeyBytes, StepKeys, thread, dOut, start, (tile + 1) * StepKeys, d.Queries, d);
+            }
+
+            AsyncCopy.Commit();
+            AsyncCopy.WaitAllButOne();
+            Group.Barrier();
+            uint queries = tiles + (uint)((tile & 1) * 2 * KeyBytes), gradients = queries + KeyBytes;
+            WarpRow p = Products(keys, first, queries, steps, lane), ds = Products(values, first, gradients, steps, lane);
+            int column = (tile * StepKeys) + ((lane & 3) * 2);
+            OfKeys(ref p.N0, ref ds.N0, stats, delta, statistics, row, column, d);
+            OfKeys(ref p.N1, ref ds.N1, stats, delta, statistics, row, column + 8, d);
+            OfKeys(ref p.N2, ref ds.N2, stats, delta, statistics, row, column + 16, d);
+            OfKeys(ref p.N3, ref ds.N3, stats, delta, statistics, row, column + 24, d);
+            Values(ref valueLow, ref valueHigh, Packed(p.N0, p.N1), gradients, lane & 15, lane);
+            Values(ref valueLow, ref valueHigh, Packed(p.N2, p.N3), gradients, 16 + (lane & 15), lane);
+            Values(ref keyLow, ref keyHigh, Packed(ds.N0, ds.N1), queries, lane & 15, lane);
+            Values(ref keyLow, ref keyHigh, Packed(ds.N2, ds.N3), queries, 16 + (lane & 15), lane);
+            Group.Barrier();
+        }
+
+        Store(valueLow, valueHigh, 1, 1, row, lane & 3, keyStart, dv, d.Keys, d);
+        Store(keyLow, keyHigh, 1, 1, row, lane & 3, keyStart, dk, d.Keys, d);
+    }
+
+    /// What the backward pass needs of a query: maximum, reciprocal sum (0 beyond the last query) and δ.
+    internal struct QueryRow
+    {
+        public float Max;
+        public float Reciprocal;
+        public float Delta;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static QueryRow Statistics(ArrayView<float> stats, ArrayView<float> delta, long start, int row, Dims d)
+    {
+        QueryRow r = default;
+        if (row < d.Queries)
+        {
+            long at = start + row;
+            r.Max = stats[at * Stats];
+            r.Reciprocal = stats[(at * Stats) + 1];
+            r.Delta = delta[at];
+        }
+
+        return r;
+    }
+
+    // P of one score, 0 where the query may not look.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static float Probability(float s, QueryRow query, int row, int column, Dims d) =>
+        row < d.Queries && column < d.Visible(row) ? Exp2.Approximate(((s * d.Scale) - query.Max) * Log2E) * query.Reciprocal : 0;
+
+    // ds·scale where rows are queries.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Accumulator OfQueries(Accumulator s, Accumulator dp, QueryRow up, QueryRow down, int row, int column, Dims d)
+    {
+        s.X = Probability(s.X, up, row, column, d) * (dp.X - up.Delta) * d.Scale;
+        s.Y = Probability(s.Y, up, row, column + 1, d) * (dp.Y - up.Delta) * d.Scale;
+        s.Z = Probability(s.Z, down, row + 8, column, d) * (dp.Z - down.Delta) * d.Scale;
+        s.W = Probability(s.W, down, row + 8, column + 1, d) * (dp.W - down.Delta) * d.Scale;
+        return s;
+    }
+
+    // P and ds·scale where rows are keys; `s` becomes the one, `dp` the other.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void OfKeys(ref Accumulator s, ref Accumulator dp, ArrayView<float> stats, ArrayView<float> delta, long start, int key, int query, Dims d)
+    {
+        QueryRow left = Statistics(stats, delta, start, query, d), right = Statistics(stats, delta, start, query + 1, d);
+        s.X = Probability(s.X, left, query, key, d);
+        s.Y = Probability(s.Y, right, query + 1, key, d);
+        s.Z = Probability(s.Z, left, query, key + 8, d);
+        s.W = Probability(s.W, right, query + 1, key + 8, d);
+        dp.X = s.X * (dp.X - left.Delta) * d.Scale;
+        dp.Y = s.Y * (dp.Y - right.Delta) * d.Scale;
+        dp.Z = s.Z * (dp.Z - left.Delta) * d.Scale;
+        dp.W = s.W * (dp.W - right.Delta) * d.Scale;
+    }
+
+    // ---- launchers ---------------------------------------------------------------------------------
+    /// Whether the shape fits: D a multiple of eight up to 64, no additive bias, at least one key.
+    public static bool FitsTensorCore(Dims d) => d.D % TileShape.Piece == 0 && d.D <= TensorCoreWidth && d.Biased == 0 && d.Keys > 0;
+
+    /// q (B,Tq,heads·D), k and v (B,Tk,heads·D) in bf16; o (B,Tq,heads·D) and the statistics (B,heads,Tq,2) in F32 are written.
+    public static void ForwardTensorCore(
+        KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, Dims d)
+    {
+        if (!FitsTensorCore(d))
+            throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {TensorCoreWidth}, without bias, for the tensor cores", nameof(d));
+        long rows = (long)d.B * d.Queries * d.Stride, keys = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries * Stats;
+        if (q.Length < rows || o.Length < rows || key.Length < keys || v.Length < keys || stats.Length < statistics)
+            throw new ArgumentException($"Attention: q, k, v, o, stats hold {q.Length}, {key.Length}, {v.Length}, {o.Length}, {stats.Length} numbers; {rows}, {keys}, {keys}, {rows}, {statistics} are needed");
+        long groups = (long)d.B * d.Heads * ((d.Queries + GroupQueries - 1) / GroupQueries);
+        k.LaunchGroups(ForwardTensorCoreKernel, groups, TensorCoreThreads, q, key, v, o, stats, d);
+    }
+
+    /// q, k, v, dOut in bf16, o and the statistics from the forward pass; delta (B,heads,Tq) is scratch; dq, dk, dv in F32 are written.
+    public static void BackwardTensorCore(
+        KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, ArrayView<ushort> dOut,
+        ArrayView<float> delta, ArrayView<float> dq, ArrayView<float> dk, ArrayView<float> dv, Dims d)
+    {
+        if (!FitsTensorCore(d))
+            throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {TensorCoreWidth}, without bias, for the tensor cores", nameof(d));
+        long rows = (long)d.B * d.Heads * d.Queries, heads = (long)d.B * d.Heads;
+        k.Launch(DeltaTensorCoreKernel, rows, o, dOut, delta, d);
+        k.LaunchGroups(
+            QueryGradientTensorCoreKernel, heads * ((d.Queries + GroupQueries - 1) / GroupQueries), TensorCoreThreads, q, key, v, dOut, stats, delta, dq, d);
+        k.LaunchGroups(
+            KeyGradientTensorCoreKernel, heads * ((d.Keys + GroupQueries - 1) / GroupQueries), TensorCoreThreads, q, key, v, dOut, stats, delta, dk, dv, d);
+    }
+}
