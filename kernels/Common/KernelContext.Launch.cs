@@ -10,7 +10,9 @@ public sealed partial class KernelContext
     public void Launch<T1>(Action<Index1D, T1> kernel, long count, T1 a1)
         where T1 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1);
     }
 
@@ -18,7 +20,9 @@ public sealed partial class KernelContext
     public void LaunchGroups<T1>(Action<T1> kernel, long groups, int threads, T1 a1)
         where T1 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1);
     }
 
@@ -27,7 +31,9 @@ public sealed partial class KernelContext
         where T1 : struct
         where T2 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2);
     }
 
@@ -36,7 +42,9 @@ public sealed partial class KernelContext
         where T1 : struct
         where T2 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2);
     }
 
@@ -46,7 +54,9 @@ public sealed partial class KernelContext
         where T2 : struct
         where T3 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3);
     }
 
@@ -56,7 +66,9 @@ public sealed partial class KernelContext
         where T2 : struct
         where T3 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3);
     }
 
@@ -67,7 +79,9 @@ public sealed partial class KernelContext
         where T3 : struct
         where T4 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4);
     }
 
@@ -78,7 +92,9 @@ public sealed partial class KernelContext
         where T3 : struct
         where T4 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4);
     }
 
@@ -90,7 +106,9 @@ public sealed partial class KernelContext
         where T4 : struct
         where T5 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5);
     }
 
@@ -102,7 +120,9 @@ public sealed partial class KernelContext
         where T4 : struct
         where T5 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5);
     }
 
@@ -115,7 +135,9 @@ public sealed partial class KernelContext
         where T5 : struct
         where T6 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6);
     }
 
@@ -128,7 +150,9 @@ public sealed partial class KernelContext
         where T5 : struct
         where T6 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6);
     }
 
@@ -142,7 +166,9 @@ public sealed partial class KernelContext
         where T6 : struct
         where T7 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7);
     }
 
@@ -156,7 +182,9 @@ public sealed partial class KernelContext
         where T6 : struct
         where T7 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7);
     }
 
@@ -171,7 +199,9 @@ public sealed partial class KernelContext
         where T7 : struct
         where T8 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8);
     }
 
@@ -186,7 +216,9 @@ public sealed partial class KernelContext
         where T7 : struct
         where T8 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7, a8);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8);
     }
 
@@ -202,7 +234,9 @@ public sealed partial class KernelContext
         where T8 : struct
         where T9 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9);
     }
 
@@ -218,7 +252,9 @@ public sealed partial class KernelContext
         where T8 : struct
         where T9 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7, a8, a9);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8, a9);
     }
 
@@ -235,7 +271,9 @@ public sealed partial class KernelContext
         where T9 : struct
         where T10 : struct
     {
-        if (count > 0)
+        if (Simulator is { } ptx)
+            ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+        else if (count > 0)
             Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
     }
 
@@ -252,7 +290,9 @@ public sealed partial class KernelContext
         where T9 : struct
         where T10 : struct
     {
-        if (groups > 0)
+        if (Simulator is { } ptx)
+            ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+        else if (groups > 0)
             Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
     }
 }

@@ -1,33 +1,42 @@
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Simulation;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
 /// What a launcher needs to run a kernel: ILGPU's accelerator, or on the `cpu` device the pool on which kernels are called directly.
 /// Launchers are loaded once per kernel and kept here, so a second step compiles nothing; <see cref="Compiled"/> counts.
-public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu)
+public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu, PtxSimulator? simulator = null, ConvAlgorithm conv = ConvAlgorithm.Direct)
 {
     readonly Dictionary<Delegate, Delegate> launchers = [];
+    long launches;
 
     public Accelerator Accelerator { get; } = accelerator;
 
     /// The pool of the `cpu` device; null on devices where kernels are launched through ILGPU.
     public CpuPool? Cpu { get; } = cpu;
 
-    /// Kernels compiled so far.
-    public long Compiled { get; private set; }
+    /// What runs the kernels' PTX on the `ptx-sim` device; null elsewhere.
+    public PtxSimulator? Simulator { get; } = simulator;
 
-    /// Kernels launched through ILGPU so far.
-    public long Launches { get; private set; }
+    /// What the `cpu` device may do to a 3×3 convolution.
+    public ConvAlgorithm Conv { get; } = conv;
+
+    /// Kernels compiled so far.
+    public long Compiled => launchers.Count + (Simulator?.Compiled ?? 0);
+
+    /// Kernels launched so far.
+    public long Launches => launches + (Simulator?.Launches ?? 0);
 
     TLauncher Cached<TLauncher>(Delegate kernel, Func<TLauncher> load)
         where TLauncher : Delegate
     {
-        Launches++;
+        launches++;
         if (launchers.TryGetValue(kernel, out Delegate? launcher))
             return (TLauncher)launcher;
-        Compiled++;
+        object? compiled = UniformBranches.Compile(Accelerator, kernel.Method);
         TLauncher loaded = load();
+        GC.KeepAlive(compiled);
         launchers.Add(kernel, loaded);
         return loaded;
     }

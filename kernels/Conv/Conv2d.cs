@@ -205,27 +205,34 @@ public static partial class Conv2d
 
     /// x (B,H,W,C), weight (O,Kh,Kw,C), bias (O) or empty, y (B,OutH,OutW,O).
     public static void Forward(
-        KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s)
+        KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept = default)
     {
         Check(x, weight, y, s);
+        Check(k, kept, s);
         if (bias.Length > 0 && bias.Length < s.O)
             throw new ArgumentException($"Conv2d: bias holds {bias.Length} floats, {s} needs {s.O}", nameof(bias));
         if (s.IsPointwise)
             Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.B * s.H * s.W, s.O, s.C, TransposeB: true));
-        else if (k.Cpu is { } cpu)
-            ForwardCpu(cpu, x, weight, bias, y, s, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } cpu && Choose(s, k.Conv) is not ConvAlgorithm.Direct and var winograd)
+            ForwardWinograd(cpu, x, weight, bias, y, s, kept, winograd, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } pool)
+            ForwardCpu(pool, x, weight, bias, y, s, MatMul.Cpu.CpuIsas.Best);
         else
             k.Launch(ForwardV1Kernel, s.OutputCount, x, weight, bias, y, new Dims(s, bias.Length > 0));
     }
 
     /// dy (B,OutH,OutW,O), weight (O,Kh,Kw,C); dx (B,H,W,C) is written.
-    public static void BackwardInput(KernelContext k, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s)
+    public static void BackwardInput(
+        KernelContext k, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s, KeptFilter kept = default)
     {
         Check(dx, weight, dy, s);
+        Check(k, kept, Transposed(s));
         if (s.IsPointwise)
             Product.Forward(k, dy, weight, ArrayView<float>.Empty, dx, new MatMulShape(1, s.B * s.H * s.W, s.C, s.O));
-        else if (k.Cpu is { } cpu)
-            BackwardInputCpu(cpu, dy, weight, dx, s, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } cpu && Choose(Transposed(s), k.Conv) is not ConvAlgorithm.Direct and var winograd)
+            BackwardInputWinograd(cpu, dy, weight, dx, s, kept, winograd, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } pool)
+            BackwardInputCpu(pool, dy, weight, dx, s, MatMul.Cpu.CpuIsas.Best);
         else
             k.Launch(BackwardInputV1Kernel, s.InputCount, dy, weight, dx, new Dims(s, false));
     }
@@ -236,10 +243,24 @@ public static partial class Conv2d
         Check(x, dWeight, dy, s);
         if (s.IsPointwise)
             Product.Forward(k, dy, x, ArrayView<float>.Empty, dWeight, new MatMulShape(1, s.O, s.C, s.B * s.H * s.W, TransposeA: true, Accumulate: true));
-        else if (k.Cpu is { } cpu)
-            BackwardWeightCpu(cpu, x, dy, dWeight, s, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } cpu && Choose(s, k.Conv) is not ConvAlgorithm.Direct and var winograd)
+            BackwardWeightWinograd(cpu, x, dy, dWeight, s, winograd, MatMul.Cpu.CpuIsas.Best);
+        else if (k.Cpu is { } pool)
+            BackwardWeightCpu(pool, x, dy, dWeight, s, MatMul.Cpu.CpuIsas.Best);
         else
             k.Launch(BackwardWeightV1Kernel, s.WeightCount, x, dy, dWeight, new Dims(s, false));
+    }
+
+    /// Floats of memory that Forward can use to keep the transformed filter of a weight that does not change; 0 where it is not worth keeping.
+    public static long KeptLength(KernelContext k, Conv2dShape s) => k.Cpu is null ? 0 : KeptLength(s, k.Conv, MatMul.Cpu.CpuIsas.Best);
+
+    /// The same for BackwardInput.
+    public static long KeptInputLength(KernelContext k, Conv2dShape s) => KeptLength(k, Transposed(s));
+
+    static void Check(KernelContext k, KeptFilter kept, Conv2dShape s)
+    {
+        if (kept.Memory.Length > 0 && kept.Memory.Length != KeptLength(k, s))
+            throw new ArgumentException($"Conv2d: {kept.Memory.Length} floats were kept for a transformed filter, {s} needs {KeptLength(k, s)}", nameof(kept));
     }
 
     static void Check(ArrayView<float> x, ArrayView<float> weight, ArrayView<float> y, Conv2dShape s)

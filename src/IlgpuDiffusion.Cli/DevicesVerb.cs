@@ -48,6 +48,7 @@ sealed class DevicesVerb : Verb
                 {
                     "cpu" => $"threads: {Environment.ProcessorCount}",
                     "cpu-sim" => "ILGPU's simulator of a GPU: for tests",
+                    "ptx-sim" => "an interpreter of the PTX that a GPU would get: for tests",
                     _ => $"{device.Accelerator.Name}, {device.Accelerator.MemorySize / (1 << 20)} MiB",
                 });
             }

@@ -14,7 +14,7 @@ static class Ilgd
             new PersonalizeVerb(),
             new GenerateVerb(),
             new DevicesVerb(),
-            new Command("train", "Train models.") { new TrainBaseVerb() },
+            new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb() },
         };
         return CommandShell.Run("ilgd", root, args, output, error);
     }

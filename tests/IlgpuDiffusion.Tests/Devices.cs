@@ -7,7 +7,7 @@ public sealed class Devices : IDisposable
 {
     readonly Dictionary<string, Device> open = [];
 
-    public static TheoryData<string> Names => ["cpu", "cpu-sim"];
+    public static TheoryData<string> Names => ["cpu", "cpu-sim", "ptx-sim"];
 
     public Device this[string name]
     {

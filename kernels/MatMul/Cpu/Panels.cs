@@ -99,6 +99,7 @@ static unsafe class Panels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Transpose(float** lines, int width, int begin, int end, float* panel, int stride)
     {
         int i = 0;

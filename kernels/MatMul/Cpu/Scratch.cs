@@ -8,8 +8,8 @@ sealed unsafe class Scratch
     [ThreadStatic]
     static Scratch? ofThread;
 
-    readonly float*[] blocks = new float*[4];
-    readonly long[] lengths = new long[4];
+    readonly float*[] blocks = new float*[6];
+    readonly long[] lengths = new long[6];
 
     Scratch()
     {
@@ -27,6 +27,8 @@ sealed unsafe class Scratch
         B,
         Line,
         Partial,
+        C,
+        Edge,
     }
 
     public static Scratch OfThread => ofThread ??= new Scratch();

@@ -13,6 +13,7 @@ public sealed class Weights : IDisposable
     readonly Dictionary<string, Linear> linears = [];
     DeviceBuffer? buffer;
     DeviceBuffer? gradBuffer;
+    FrozenForms? forms;
     Tensor? values;
     Tensor? grads;
 
@@ -49,13 +50,14 @@ public sealed class Weights : IDisposable
             throw new InvalidOperationException($"{owner}: parameters have memory already");
         long total = parameters.Sum(p => Padded(p.Shape.Count));
         buffer = device.Allocate(total * sizeof(float), owner);
-        values = new Tensor(buffer.View<float>(0, total), [(int)total]);
+        forms = new FrozenForms(device, owner);
+        values = new Tensor(buffer.View<float>(0, total), [(int)total]) { Forms = forms };
         if (total > 0)
             values.View.MemSetToZero();
         long at = 0;
         foreach (Parameter p in parameters)
         {
-            p.Value = new Tensor(buffer.View<float>(at * sizeof(float), p.Shape.Count), p.Shape);
+            p.Value = new Tensor(buffer.View<float>(at * sizeof(float), p.Shape.Count), p.Shape) { Forms = forms };
             p.Offset = (int)at;
             at += Padded(p.Shape.Count);
         }
@@ -73,6 +75,7 @@ public sealed class Weights : IDisposable
     {
         if (wanted == (grads is not null))
             return;
+        forms!.Clear();
         gradBuffer?.Dispose();
         gradBuffer = wanted ? Device!.Allocate(Values.Count * sizeof(float), $"{Owner} gradients") : null;
         grads = wanted ? new Tensor(gradBuffer!.View<float>(0, Values.Count), Values.Shape) : null;
@@ -88,6 +91,9 @@ public sealed class Weights : IDisposable
         if (wanted)
             ZeroGrad();
     }
+
+    /// To be called by what writes to the weights other than by <see cref="Tensor.CopyFrom"/> while they are frozen: forms that are kept are stale then.
+    public void Changed() => forms?.Changed();
 
     /// Sets all gradients to zero: they accumulate over backward passes until then.
     public void ZeroGrad()
@@ -114,6 +120,7 @@ public sealed class Weights : IDisposable
 
     public void Dispose()
     {
+        forms?.Dispose();
         gradBuffer?.Dispose();
         buffer?.Dispose();
     }

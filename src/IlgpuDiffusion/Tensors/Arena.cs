@@ -36,6 +36,7 @@ public sealed class Arena(Device device, long blockBytes = 32L << 20) : IDisposa
         if (block == blocks.Count)
             blocks.Add(Device.Allocate(Math.Max(blockBytes, padded), "arena"));
         ArrayView<T> view = blocks[block].View<T>(used, count);
+        Device.Kernels.Simulator?.Forget(view);
         used += padded;
         PeakBytes = Math.Max(PeakBytes, UsedBytes);
         return view;

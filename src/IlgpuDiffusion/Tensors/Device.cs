@@ -5,26 +5,28 @@ using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Simulation;
+using IlgpuDiffusion.Kernels.TensorCore;
 
 namespace IlgpuDiffusion.Tensors;
 
-/// A device by name: `cpu` (kernels are called on a pool of threads), `cpu-sim` (ILGPU's simulator runs the portable GPU kernels),
-/// `cuda` and `opencl` where a driver exists. Owns ILGPU's context; all memory asked from the system passes through here and is counted.
+/// A device by name: `cpu` (kernels are called on a pool of threads), `cpu-sim` (ILGPU's simulator runs the portable GPU kernels), `ptx-sim` (an interpreter runs their
+/// PTX), `cuda` and `opencl` where a driver exists. Owns ILGPU's context; all memory asked from the system passes through here and is counted.
 public sealed class Device : IDisposable
 {
-    public static readonly IReadOnlyList<string> Names = ["cpu", "cpu-sim", "cuda", "opencl"];
+    public static readonly IReadOnlyList<string> Names = ["cpu", "cpu-sim", "ptx-sim", "cuda", "opencl"];
 
     readonly Context context;
     readonly CpuPool? pool;
     readonly Dictionary<string, int> live = [];
 
-    Device(string name, Context context, Accelerator accelerator, CpuPool? pool)
+    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator)
     {
         Name = name;
         this.context = context;
         this.pool = pool;
         Accelerator = accelerator;
-        Kernels = new KernelContext(accelerator, pool);
+        Kernels = new KernelContext(accelerator, pool, simulator);
     }
 
     public string Name { get; }
@@ -52,8 +54,8 @@ public sealed class Device : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         Context context = name switch
         {
-            // The `cpu` device never launches through ILGPU, so its accelerator needs as few simulated lanes as ILGPU allows.
-            "cpu" => Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms()),
+            // These two never launch through ILGPU, so their accelerator needs as few simulated lanes as ILGPU allows.
+            "cpu" or "ptx-sim" => Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms()),
             "cpu-sim" => Context.Create(b => b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms()),
             "cuda" => Context.Create(b => b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2)),
             _ => Context.Create(b => b.OpenCL().EnableAlgorithms()),
@@ -68,13 +70,16 @@ public sealed class Device : IDisposable
         }
 
         CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
-        return new Device(name, context, device.CreateAccelerator(context), pool);
+        if (type == AcceleratorType.Cuda)
+            PtxIntrinsics.Register(context);
+        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null);
     }
 
     /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.
     public DeviceBuffer Allocate(long bytes, string owner)
     {
         DeviceBuffer buffer = new(this, Accelerator.Allocate1D<byte>(Math.Max(bytes, 1) + DeviceBuffer.Alignment), bytes, owner);
+        Kernels.Simulator?.Forget(buffer.View<byte>(0, bytes));
         LiveBytes += bytes;
         PeakBytes = Math.Max(PeakBytes, LiveBytes);
         LiveBuffers++;
@@ -97,6 +102,7 @@ public sealed class Device : IDisposable
     public void Dispose()
     {
         pool?.Dispose();
+        Kernels.Simulator?.Dispose();
         Accelerator.Dispose();
         context.Dispose();
         if (LiveBuffers > 0)

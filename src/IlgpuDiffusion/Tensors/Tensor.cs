@@ -32,6 +32,9 @@ public sealed class Tensor
     /// True where Grad is this tensor's alone and may be added to in place.
     internal bool OwnsGrad { get; set; }
 
+    /// Where forms of this tensor are kept while it is frozen; null for tensors that are no model's weights.
+    internal FrozenForms? Forms { get; init; }
+
     /// The elements; refuses a temporary whose step has ended.
     public ArrayView<float> View => arena is null || arena.Generation == generation
         ? view
@@ -49,6 +52,7 @@ public sealed class Tensor
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
         if (Count == 0)
             return;
+        Forms?.Changed();
         fixed (float* pinned = values)
             View.CopyFromCPU(ref *pinned, Count);
     }

@@ -66,6 +66,7 @@ public sealed class Ema : IDisposable
         Weights.Values.View.CopyTo(spare.View);
         Shadow.View.CopyTo(Weights.Values.View);
         spare.View.CopyTo(Shadow.View);
+        Weights.Changed();
     }
 
     public void Dispose() => buffer.Dispose();

@@ -33,7 +33,7 @@ public sealed class LoraLinearKernelTests(KernelDevices devices) : IClassFixture
         LoraLinear.Reference.BackwardFactors(x, xa, dy, dya, scale, da, db, s);
 
         List<float[][]> results = [];
-        foreach (KernelContext k in new[] { devices.Cpu, devices.CpuTwo, devices.Simulator })
+        foreach (KernelContext k in new[] { devices.Cpu, devices.CpuTwo, devices.Simulator, devices.Ptx })
         {
             float[][] got = [new float[y.Length], new float[xa.Length], new float[dx.Length], new float[dya.Length], KernelDevices.Numbers(a.Length, 7), KernelDevices.Numbers(b.Length, 8)];
             devices.Run([x, w, bias, a, b, dy, .. got], v =>

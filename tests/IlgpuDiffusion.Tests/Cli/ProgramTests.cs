@@ -12,6 +12,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("generate")]
     [InlineData("devices")]
     [InlineData("train", "base")]
+    [InlineData("train", "evaluators")]
     public void Every_verb_has_help_with_examples(params string[] verb)
     {
         Captured help = Captured.Ilgd([.. verb, "--help"]);
@@ -37,7 +38,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     {
         Captured run = Captured.Ilgd("devices", "--json");
         using JsonDocument json = JsonDocument.Parse(run.Output);
-        Assert.Equal(["cpu", "cpu-sim", "cuda", "opencl"], json.RootElement.EnumerateArray().Select(d => d.GetProperty("name").GetString()!));
+        Assert.Equal(["cpu", "cpu-sim", "ptx-sim", "cuda", "opencl"], json.RootElement.EnumerateArray().Select(d => d.GetProperty("name").GetString()!));
         Assert.True(json.RootElement[0].GetProperty("available").GetBoolean());
     }
 

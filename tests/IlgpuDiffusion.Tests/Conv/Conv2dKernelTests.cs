@@ -39,6 +39,7 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
                 Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), $"{isa} y");
             Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Cpu, v[0], v[1], v[2], v[3], s), "cpu y");
             Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Simulator, v[0], v[1], v[2], v[3], s), "simulated y");
+            Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Ptx, v[0], v[1], v[2], v[3], s), "interpreted y");
         }
     }
 
@@ -53,6 +54,7 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
             Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInputCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dx");
         Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInput(devices.Cpu, v[0], v[1], v[2], s), "cpu dx");
         Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInput(devices.Simulator, v[0], v[1], v[2], s), "simulated dx");
+        Check([dy, w], expected, Sevens(s.InputCount), v => Conv2d.BackwardInput(devices.Ptx, v[0], v[1], v[2], s), "interpreted dx");
     }
 
     [Theory]
@@ -66,6 +68,7 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
             Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeightCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dw");
         Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeight(devices.Cpu, v[0], v[1], v[2], s), "cpu dw");
         Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeight(devices.Simulator, v[0], v[1], v[2], s), "simulated dw");
+        Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeight(devices.Ptx, v[0], v[1], v[2], s), "interpreted dw");
     }
 
     [Fact]

@@ -2,16 +2,18 @@ using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Simulation;
 
 namespace IlgpuDiffusion.Tests;
 
-/// The contexts that a kernel is checked on: called on pools of one and of two threads, and launched on ILGPU's simulator.
+/// The contexts that a kernel is checked on: called on pools of one and of two threads, launched on ILGPU's simulator, and interpreted as PTX.
 public sealed class KernelDevices : IDisposable
 {
     readonly Context context = Context.Create(b => b.CPU(new CPUDevice(32, 2, 1)));
     readonly Accelerator accelerator;
     readonly CpuPool one = new(1);
     readonly CpuPool two = new(2);
+    readonly PtxSimulator ptx = new();
 
     public KernelDevices()
     {
@@ -19,6 +21,7 @@ public sealed class KernelDevices : IDisposable
         Cpu = new KernelContext(accelerator, one);
         CpuTwo = new KernelContext(accelerator, two);
         Simulator = new KernelContext(accelerator, null);
+        Ptx = new KernelContext(accelerator, null, ptx);
     }
 
     public KernelContext Cpu { get; }
@@ -26,6 +29,9 @@ public sealed class KernelDevices : IDisposable
     public KernelContext CpuTwo { get; }
 
     public KernelContext Simulator { get; }
+
+    /// Where the kernels' PTX is interpreted.
+    public KernelContext Ptx { get; }
 
     /// Runs `kernel` on copies of the arrays and writes them back.
     public void Run(float[][] arrays, Action<ArrayView<float>[]> kernel)
@@ -42,6 +48,7 @@ public sealed class KernelDevices : IDisposable
 
     public void Dispose()
     {
+        ptx.Dispose();
         one.Dispose();
         two.Dispose();
         accelerator.Dispose();

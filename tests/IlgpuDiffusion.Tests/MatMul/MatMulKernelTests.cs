@@ -43,6 +43,8 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         ForEveryFlag(batch, m, n, k, (s, bias) =>
         {
             Check(s, bias, v => Product.ForwardV1(devices.Simulator, v[0], v[1], v[2], v[3], s), "V1");
+            Check(s, bias, v => Product.ForwardV1(devices.Ptx, v[0], v[1], v[2], v[3], s), "V1's PTX");
+            Check(s, bias, v => Product.ForwardV2(devices.Ptx, v[0], v[1], v[2], v[3], s), "V2's PTX");
             if ((long)batch * m * n * k > 5000)
                 return; // the simulator's barriers are slow
             Check(s, bias, v => Product.ForwardV2(devices.Simulator, v[0], v[1], v[2], v[3], s), "V2");
@@ -83,13 +85,15 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
     {
         float[] x = KernelDevices.Numbers((long)rows * columns, 3);
         float[] expected = KernelDevices.Numbers(columns, 4);
-        float[] cpu = [.. expected], two = [.. expected], simulated = [.. expected];
+        float[] cpu = [.. expected], two = [.. expected], simulated = [.. expected], interpreted = [.. expected];
         BiasGradient.Reference.Accumulate(x, expected, rows, columns);
         devices.Run([x, cpu], v => BiasGradient.Accumulate(devices.Cpu, v[0], v[1], rows, columns));
         devices.Run([x, two], v => BiasGradient.Accumulate(devices.CpuTwo, v[0], v[1], rows, columns));
         devices.Run([x, simulated], v => BiasGradient.Accumulate(devices.Simulator, v[0], v[1], rows, columns));
         KernelDevices.AssertClose(expected, cpu, Tolerance, "cpu");
+        devices.Run([x, interpreted], v => BiasGradient.Accumulate(devices.Ptx, v[0], v[1], rows, columns));
         KernelDevices.AssertClose(expected, simulated, Tolerance, "simulated");
+        KernelDevices.AssertClose(expected, interpreted, Tolerance, "interpreted");
         Assert.Equal(cpu, two);
     }
 

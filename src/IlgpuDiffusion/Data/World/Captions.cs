@@ -80,9 +80,13 @@ public static class Captions
         return Compose(prefix, subject, "", shown with { Expression = expression ?? Expression.Neutral }, rng);
     }
 
-    static string Compose(string prefix, string subject, string detail, FaceContext context, WorldRandom rng)
+    /// A prompt for a picture of one particular person, whom `subject` names ("a [V] face"): it says everything of the context, so that nothing of it is
+    /// left for the person's own weights to explain.
+    public static string ForPerson(string subject, FaceContext context, WorldRandom rng) => Compose("", subject, "", context, rng, drop: 0);
+
+    static string Compose(string prefix, string subject, string detail, FaceContext context, WorldRandom rng, float drop = Drop)
     {
-        bool Keep() => !rng.Chance(Drop);
+        bool Keep() => !rng.Chance(drop);
         string before = prefix, after = "";
         if (context.Style != Style.None)
         {

@@ -31,12 +31,19 @@ public sealed class PhotoDataset
         Photo photo = photos[(int)(index % Count)];
         WorldRandom rng = WorldRandom.Stream(seed * 0x5851F42D4C957F2DL + index, 6);
         FaceContext context = index < Count ? new FaceContext() : SampleContext(photo, rng);
+        return Sample(photo, context, rng);
+    }
+
+    /// This photograph in this context; the expression is the photograph's own. Errors: a background for one without a matte.
+    public PhotoSample Sample(Photo photo, FaceContext context, WorldRandom rng)
+    {
         context = context with { Expression = photo.Expression ?? Expression.Neutral };
         float[] image = Render(photo, context, rng);
         return new PhotoSample(image, Captions.ForPhoto(photo.Man, photo.Expression, context, rng), photo, context);
     }
 
-    static FaceContext SampleContext(Photo photo, WorldRandom rng) => new(
+    /// What a photograph can be shown in: no background where it has no matte.
+    public static FaceContext SampleContext(Photo photo, WorldRandom rng) => new(
         Accessory: (Accessory)rng.Weighted(.60f, .14f, .13f, .13f),
         Background: photo.Matte is null ? Background.Plain : (Background)rng.Weighted(.48f, .13f, .13f, .13f, .13f),
         Style: FaceContext.SampleStyle(rng, .30f));

@@ -3,7 +3,6 @@ using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Kernels.Conv;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Tensors;
-using Kernel = IlgpuDiffusion.Kernels.Conv.Conv2d;
 using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
 
 namespace IlgpuDiffusion.Ops;
@@ -23,8 +22,8 @@ public static class LoraConv2d
         Tensor y = tape.New([s.B, s.OutH, s.OutW, s.O]);
         Tensor xd = tape.New([s.B, s.OutH, s.OutW, narrow.O]);
         MatMulShape mix = new(1, s.B * s.OutH * s.OutW, s.O, narrow.O, TransposeB: true, Accumulate: true, Scale: scale);
-        Kernel.Forward(tape.Kernels, x.View, weight.View, bias?.View ?? ArrayView<float>.Empty, y.View, s);
-        Kernel.Forward(tape.Kernels, x.View, down.View, ArrayView<float>.Empty, xd.View, narrow);
+        Conv2d.ForwardInto(tape, x, weight, bias, y, s);
+        Conv2d.ForwardInto(tape, x, down, null, xd, narrow);
         Product.Forward(tape.Kernels, xd.View, up.View, ArrayView<float>.Empty, y.View, mix);
         tape.Record(y, [x, weight, bias, down, up], dy =>
         {

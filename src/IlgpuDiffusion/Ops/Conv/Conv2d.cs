@@ -25,7 +25,7 @@ public static class Conv2d
         if (bias is not null && bias.Count != s.O)
             throw new ArgumentException($"Conv2d: bias {bias.Shape} does not fit the weight {weight.Shape}");
         Tensor y = tape.New([s.B, s.OutH, s.OutW, s.O]);
-        Kernel.Forward(tape.Kernels, x.View, weight.View, bias?.View ?? ArrayView<float>.Empty, y.View, s);
+        ForwardInto(tape, x, weight, bias, y, s);
         tape.Record(y, [x, weight, bias], dy => Backward(tape, x, weight, bias, dy, s));
         return y;
     }
@@ -38,12 +38,24 @@ public static class Conv2d
             x[0], x[1], x[2], x[3], weight[0], weight[1], weight[2], stride, padding.Left, padding.Right, padding.Top, padding.Bottom);
     }
 
+    internal static void ForwardInto(Tape tape, Tensor x, Tensor weight, Tensor? bias, Tensor y, Conv2dShape s) => Kernel.Forward(
+        tape.Kernels, x.View, weight.View, bias?.View ?? ArrayView<float>.Empty, y.View, s, Kept(weight, "filter", Kernel.KeptLength(tape.Kernels, s)));
+
+    // What is kept for a model's weight while it is frozen.
+    static KeptFilter Kept(Tensor weight, string form, long length)
+    {
+        if (weight.RequiresGrad || length == 0 || weight.Forms is null)
+            return default;
+        (ArrayView<float> memory, bool fresh) = weight.Forms.Of(weight, form, length);
+        return new KeptFilter(memory, fresh);
+    }
+
     internal static void Backward(Tape tape, Tensor x, Tensor weight, Tensor? bias, Tensor dy, Conv2dShape s)
     {
         if (x.RequiresGrad)
         {
             Tensor dx = tape.New(x.Shape);
-            Kernel.BackwardInput(tape.Kernels, dy.View, weight.View, dx.View, s);
+            Kernel.BackwardInput(tape.Kernels, dy.View, weight.View, dx.View, s, Kept(weight, "filter of dx", Kernel.KeptInputLength(tape.Kernels, s)));
             tape.Accumulate(x, dx);
         }
 

@@ -16,10 +16,6 @@ namespace IlgpuDiffusion.Training.Base;
 /// goes on where it stood.
 public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string outFolder, Device device, TextWriter log, bool interactive, CancellationToken cancellation = default)
 {
-    const int SaveEvery = 250;
-    const int ReportEvery = 50;
-    const int SampleEvery = 1000;
-
     // The autoencoder and its latents depend on everything but the denoiser's settings, which may change without training it again.
     readonly string vaeConfig = Json(recipe, nameof(BaseRecipe.Denoiser));
     readonly string config = Json(recipe);
@@ -33,6 +29,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
     }
 
     readonly PhotoSet photos = PhotoSet.Load(dataFolder);
+    readonly TrainingRun run = new(outFolder, log, interactive, cancellation);
 
     public void Run()
     {
@@ -106,7 +103,11 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
         using AdamW optimizer = Optimizer(vae.Weights, recipe.Vae.LearningRate);
         using Ema average = new(vae.Weights, new EmaSettings { Decay = recipe.EmaDecay });
         VaeTraining training = new(vae, pictures, recipe.Vae, FaceMini.PictureSize);
-        Loop("vae", vaeConfig, [new Trainee("vae", optimizer, average)], recipe.Vae.Steps, recipe.Vae.WarmupSteps, arena, training.Loss, _ => { });
+        run.Train(
+            new TrainingPlan("vae", vaeConfig, recipe.Vae.Steps, recipe.Vae.WarmupSteps) { MaxGradNorm = recipe.MaxGradNorm },
+            [new Trainee("vae", optimizer, average)],
+            arena,
+            training.Loss);
         average.Swap(arena);
         arena.Reset();
         vae.Weights.RequireGrad(false);
@@ -141,54 +142,23 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
             arena.Reset();
         }
 
-        Loop(
-            "denoiser",
-            config,
+        run.Train(
+            new TrainingPlan("denoiser", config, recipe.Denoiser.Steps, recipe.Denoiser.WarmupSteps) { MaxGradNorm = recipe.MaxGradNorm },
             [new Trainee("unet", unetOptimizer, unetAverage), new Trainee("text_encoder", textOptimizer, textAverage)],
-            recipe.Denoiser.Steps,
-            recipe.Denoiser.WarmupSteps,
             arena,
             training.Loss,
-            step => WithAverage(() =>
+            step =>
             {
-                SampleGrid.Save(model, arena, Path.Combine(outFolder, "samples", $"step-{step:000000}.png"));
-                ModelFolder.Save(model, modelFolder, SafetensorsDType.F16);
-            }));
+                WithAverage(() =>
+                {
+                    SampleGrid.Save(model, arena, Path.Combine(outFolder, "samples", $"step-{step:000000}.png"));
+                    ModelFolder.Save(model, modelFolder, SafetensorsDType.F16);
+                });
+                return [];
+            });
     }
 
     AdamW Optimizer(Weights weights, double learningRate) => new(
         weights,
         new AdamWSettings { LearningRate = learningRate, Beta1 = recipe.Beta1, Beta2 = recipe.Beta2, WeightDecay = recipe.WeightDecay });
-
-    // Runs to the end from wherever the state stands; `milestone` runs every so often and at the end.
-    void Loop(
-        string name, string settings, IReadOnlyList<Trainee> trainees, int steps, int warmupSteps, Arena arena, Func<Autograd.Tape, long, Tensor> loss, Action<long> milestone)
-    {
-        string statePath = Path.Combine(outFolder, $"{name}.state.safetensors");
-        long start = TrainState.LoadIfThere(statePath, trainees, settings);
-        LrSchedule schedule = new(LrCurve.Cosine, 1, warmupSteps, steps);
-        // The cosine ends at 3 % instead of zero, so that a longer run can go on from here.
-        TrainLoop loop = new(arena, trainees, step => 0.03 + (0.97 * schedule.At((int)step + 1)), recipe.MaxGradNorm);
-        using MetricsWriter metrics = new(Path.Combine(outFolder, $"{name}.metrics.jsonl"), start);
-        ProgressLine progress = new(log, name, steps, interactive, start);
-        double sum = 0;
-        for (long step = start; step < steps; step++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            TrainStep done = loop.Step(step, tape => loss(tape, step));
-            sum += done.Loss;
-            progress.Report(step + 1, $"loss {done.Loss:0.0000}");
-            if ((step + 1) % ReportEvery == 0)
-            {
-                metrics.Write(step + 1, ("train/loss", sum / ReportEvery), ("grad_norm", done.GradNorm), ("lr", done.LearningRate));
-                sum = 0;
-            }
-
-            bool last = step + 1 == steps;
-            if ((step + 1) % SaveEvery == 0 || last)
-                TrainState.Save(statePath, trainees, step + 1, settings);
-            if ((step + 1) % SampleEvery == 0 || last)
-                milestone(step + 1);
-        }
-    }
 }

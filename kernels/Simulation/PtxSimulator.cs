@@ -1,0 +1,80 @@
+using System.Reflection;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace IlgpuDiffusion.Kernels.Simulation;
+
+/// `ptx-sim`: runs the text that a GPU would get, thread by thread, over host memory, and counts. It shows that the text is right and how it moves memory; it says
+/// nothing of time. Never compared with a GPU yet.
+public sealed class PtxSimulator : IDisposable
+{
+    /// Shared memory that a kernel may have without asking the driver for more.
+    public const int StaticSharedLimit = 48 << 10;
+
+    public const int MaxThreads = 1024;
+
+    // Threads of a group where the kernel does not choose them; ILGPU takes the number from the chip.
+    const int ImplicitThreads = 128;
+
+    readonly PtxCompiler compiler = new();
+    readonly Dictionary<MethodInfo, PtxKernel> kernels = [];
+
+    /// Kernels compiled so far.
+    public long Compiled => kernels.Count;
+
+    public long Launches { get; private set; }
+
+    /// The methods that ran so far.
+    public IReadOnlyCollection<MethodInfo> Ran => kernels.Keys;
+
+    /// What the launch before counted.
+    public PtxCounters Counters { get; private set; } = new();
+
+    /// The text of a kernel, parsed; compiled once.
+    public PtxKernel Kernel(MethodInfo method)
+    {
+        if (!kernels.TryGetValue(method, out PtxKernel? kernel))
+            kernels.Add(method, kernel = PtxParser.Parse(compiler.Text(method)));
+        return kernel;
+    }
+
+    /// One thread an index, as <see cref="Common.KernelContext.Launch{T1}"/>.
+    internal void Launch(Delegate kernel, long count, params object[] arguments)
+    {
+        if (count > 0)
+            LaunchGroups(kernel, (count + ImplicitThreads - 1) / ImplicitThreads, ImplicitThreads, [(int)count, .. arguments]);
+    }
+
+    internal void LaunchGroups(Delegate kernel, long groups, int threads, params object[] arguments)
+    {
+        if (groups == 0)
+            return;
+        Launches++;
+        Counters = Run(Kernel(kernel.Method), (int)groups, threads, arguments);
+    }
+
+    /// Runs `groups` groups of `threads` threads one after the other. Arguments: numbers, structs of them, ILGPU's views of host memory, host arrays.
+    /// Errors: <see cref="PtxException"/> for everything that PTX leaves undefined and this interpreter can see.
+    public static PtxCounters Run(PtxKernel kernel, int groups, int threads, ReadOnlySpan<object> arguments, int dynamicShared = 0)
+    {
+        if (threads is < 1 or > MaxThreads)
+            throw new PtxException($"{kernel.Name}: a group of {threads} threads; 1 to {MaxThreads} are possible");
+        if (kernel.SharedBytes > StaticSharedLimit)
+            throw new PtxException($"{kernel.Name}: {kernel.SharedBytes} bytes of shared memory exceed the {StaticSharedLimit} that a kernel may declare");
+        using PtxArguments laid = new(kernel, arguments);
+        PtxCounters counters = new();
+        for (int group = 0; group < groups; group++)
+            new PtxGroup(kernel, group, groups, threads, dynamicShared, laid.Image, laid.Memory, counters).Run();
+        return counters;
+    }
+
+    /// Marks memory as not written: until somebody writes it, a kernel that reads it is an error.
+    public unsafe void Forget<T>(ArrayView<T> view)
+        where T : unmanaged
+    {
+        if (view.Length > 0)
+            PtxGlobalMemory.Mark(new Span<byte>((void*)view.LoadEffectiveAddressAsPtr(), checked((int)view.LengthInBytes)));
+    }
+
+    public void Dispose() => compiler.Dispose();
+}
