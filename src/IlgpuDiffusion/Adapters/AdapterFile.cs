@@ -199,11 +199,13 @@ public sealed record AdapterFile(string Path, string Dialect, IReadOnlyList<Adap
         ? file.ReadFloat32(key)[0]
         : throw new IlgdException($"{file.Path}: '{key}' is {file.Entry(key).Describe()}; expected one number");
 
-    // Old processors and scripts spelled what they had no word for as the other did: that is still their dialect.
-    static string Described(List<AdapterDialect> dialects) => dialects.Count > 1 && dialects.Contains(AdapterDialect.DiffusersOld)
-        ? Described([.. dialects.Where(d => d != AdapterDialect.DiffusersScript)])
-        : dialects.Count > 1 && dialects.Contains(AdapterDialect.DiffusersScript) ? Described([.. dialects.Where(d => d != AdapterDialect.Diffusers)])
-        : string.Join(" and ", dialects.Select(d => d.Name));
+    // Each dialect of diffusers falls back on the next younger one's words for layers that it has none for: such a file is of the oldest.
+    static string Described(List<AdapterDialect> dialects)
+    {
+        AdapterDialect[] oldestFirst = [AdapterDialect.DiffusersOld, AdapterDialect.DiffusersScript, AdapterDialect.Diffusers];
+        AdapterDialect? oldest = oldestFirst.FirstOrDefault(dialects.Contains);
+        return string.Join(" and ", dialects.Where(d => d == oldest || !oldestFirst.Contains(d)).Select(d => d.Name));
+    }
 
     static string List(string what, List<string> items) =>
         items.Count == 0 ? "" : $"{items.Count} {what}: {string.Join(", ", items.Take(Listed))}{(items.Count > Listed ? ", …" : "")}";

@@ -38,7 +38,11 @@ public static class AdapterWriter
         }
 
         if (dialect == AdapterDialect.Kohya)
+        {
             KohyaMinimum(writer.Metadata, modules);
+            writer.Metadata["sshs_model_hash"] = writer.DataSha256();   // by which browsers of LoRA files know one again
+        }
+
         if (dialect == AdapterDialect.Diffusers)
         {
             JsonObject configs = [];

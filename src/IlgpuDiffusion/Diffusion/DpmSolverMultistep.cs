@@ -46,9 +46,7 @@ public sealed class DpmSolverMultistep : IScheduler
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        if (index != 0 && index != nextIndex)
-            throw SchedulerMath.OutOfOrder("DPM-Solver", index, nextIndex);
-        nextIndex = index + 1;
+        SchedulerMath.TakeInOrder("DPM-Solver", index, ref nextIndex);
 
         (double alpha, double sigma, double lambda) = At(index);
         PushX0(modelOutput, sample, alpha, sigma);

@@ -37,9 +37,7 @@ public sealed class HeunScheduler(SchedulerConfig config) : IScheduler
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        if (index != 0 && index != nextIndex)
-            throw SchedulerMath.OutOfOrder("Heun", index, nextIndex);
-        nextIndex = index + 1;
+        SchedulerMath.TakeInOrder("Heun", index, ref nextIndex);
         bool first = index % 2 == 0;
         double sigma = sigmas[index], change = first ? sigmas[index + 1] - sigma : sigma - sigmas[index - 1];
         double range = config.ClipSample ?? false ? config.ClipSampleRange : double.PositiveInfinity;

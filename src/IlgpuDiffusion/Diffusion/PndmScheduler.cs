@@ -65,9 +65,7 @@ public sealed class PndmScheduler : IScheduler
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        if (index != 0 && index != nextIndex)
-            throw SchedulerMath.OutOfOrder("PNDM", index, nextIndex);
-        nextIndex = index + 1;
+        SchedulerMath.TakeInOrder("PNDM", index, ref nextIndex);
         if (index == 0)
             history.Clear();
         Array.Resize(ref predX0, sample.Length);

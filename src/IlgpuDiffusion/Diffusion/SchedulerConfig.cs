@@ -154,6 +154,13 @@ public sealed partial record SchedulerConfig
     public bool UseLuLambdas { get; init; }
     public bool UseBetaSigmas { get; init; }
     public bool UseFlowSigmas { get; init; }
+    public bool UseDynamicShifting { get; init; }
+
+    /// Another range of σ than the trained one, another solver inside UniPC: read to be refused.
+    public double? SigmaMin { get; init; }
+    public double? SigmaMax { get; init; }
+    public double? ShiftTerminal { get; init; }
+    public JsonElement? SolverP { get; init; }
 
     /// The schedule that Stable Diffusion 1.x was trained with.
     public static SchedulerConfig StableDiffusion { get; } = new()
@@ -214,6 +221,11 @@ public sealed partial record SchedulerConfig
         Refuse(UseLuLambdas, "use_lu_lambdas");
         Refuse(UseBetaSigmas, "use_beta_sigmas");
         Refuse(UseFlowSigmas, "use_flow_sigmas");
+        Refuse(UseDynamicShifting, "use_dynamic_shifting");
+        Only(SigmaMin is null, "sigma_min", $"{SigmaMin}", "null");
+        Only(SigmaMax is null, "sigma_max", $"{SigmaMax}", "null");
+        Only(ShiftTerminal is null, "shift_terminal", $"{ShiftTerminal}", "null");
+        Only(SolverP is null or { ValueKind: JsonValueKind.Null }, "solver_p", $"{SolverP}", "null");
 
         void Require(bool good, string key, double value, string expected)
         {

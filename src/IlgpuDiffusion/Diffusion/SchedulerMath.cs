@@ -60,9 +60,13 @@ static class SchedulerMath
             throw new IlgdException($"scheduler step {index}: model output has {modelOutput} values, the sample has {sample}");
     }
 
-    /// A step that does not follow the one before, for samplers that remember.
-    public static IlgdException OutOfOrder(string scheduler, int index, int expected) =>
-        new($"{scheduler} step {index} does not follow step {expected - 1}; a multistep method takes its steps in order");
+    /// Refuses a step that does not follow the one before, for samplers that remember; step 0 begins anew.
+    public static void TakeInOrder(string scheduler, int index, ref int next)
+    {
+        if (index != 0 && index != next)
+            throw new IlgdException($"{scheduler} step {index} does not follow step {next - 1}; a multistep method takes its steps in order");
+        next = index + 1;
+    }
 
     /// One standard normal draw per value of a sample.
     public static float[] Draw(NormalSource? noise, int length, string scheduler)

@@ -34,9 +34,7 @@ public sealed class UniPcScheduler(SchedulerConfig config) : IScheduler
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        if (index != 0 && index != nextIndex)
-            throw SchedulerMath.OutOfOrder("UniPC", index, nextIndex);
-        nextIndex = index + 1;
+        SchedulerMath.TakeInOrder("UniPC", index, ref nextIndex);
         if (index == 0)
             history.Clear();
 

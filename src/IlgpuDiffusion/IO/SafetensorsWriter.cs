@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -50,10 +51,23 @@ public sealed class SafetensorsWriter
         Add(name, shape, dtype, stream => stream.Write(data.Span));
     }
 
+    /// SHA-256, in hexadecimal, of all bytes that will stand after the header: the same whatever the metadata says.
+    public string DataSha256()
+    {
+        using SHA256 hash = SHA256.Create();
+        using (CryptoStream stream = new(Stream.Null, hash, CryptoStreamMode.Write))
+        {
+            foreach (Pending tensor in Ordered())
+                tensor.Write(stream);
+        }
+
+        return Convert.ToHexStringLower(hash.Hash!);
+    }
+
     /// Writes beside and renames. May be called again.
     public void Write(string path)
     {
-        Pending[] ordered = [.. tensors.Values.OrderByDescending(t => t.DType).ThenBy(t => t.Name, StringComparer.Ordinal)];
+        Pending[] ordered = Ordered();
         byte[] header = Header(ordered);
         AtomicFile.Write(path, stream =>
         {
@@ -62,6 +76,8 @@ public sealed class SafetensorsWriter
                 tensor.Write(stream);
         });
     }
+
+    Pending[] Ordered() => [.. tensors.Values.OrderByDescending(t => t.DType).ThenBy(t => t.Name, StringComparer.Ordinal)];
 
     void Add(string name, int[] shape, SafetensorsDType dtype, Action<Stream> write)
     {

@@ -25,6 +25,11 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
 
     [Theory]
     [InlineData("inspect")]
+    [InlineData("convert")]
+    [InlineData("diff")]
+    [InlineData("merge")]
+    [InlineData("extract")]
+    [InlineData("make-formula")]
     [InlineData("verify")]
     [InlineData("make-world")]
     public void Every_tool_has_help_with_examples(string verb) =>
@@ -57,6 +62,31 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.Equal("kohya", inspection.RootElement.GetProperty("dialect").GetString());
         Assert.Equal(2, inspection.RootElement.GetProperty("modules")[0].GetProperty("rank").GetInt32());
         Assert.Contains("LiDB", Captured.WeightsTools("inspect", Path.Combine(place, "lidb.safetensors")).Output);
+    }
+
+    [Fact]
+    public void Min_SNR_weighs_the_loss_and_the_header_says_so_unless_it_is_to_say_nothing()
+    {
+        double Loss(out IReadOnlyCollection<string> header, params string[] more)
+        {
+            string place = model.NewPlace();
+            Captured run = Captured.Ilgd(
+            [
+                "personalize", model.Photo, "--model", model.Folder, "--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1", "--threads", "1", "--json", "--out", place, .. more,
+            ]);
+            Assert.True(run.Code == 0, run.Error);
+            using SafetensorsReader file = new(Path.Combine(place, "adapter.safetensors"));
+            header = [.. file.Metadata.Keys];
+            using JsonDocument json = JsonDocument.Parse(run.Output);
+            return json.RootElement.GetProperty("loss")[0].GetDouble();
+        }
+
+        double alike = Loss(out IReadOnlyCollection<string> plain), weighed = Loss(out IReadOnlyCollection<string> minSnr, "--snr-gamma", "5");
+        Assert.NotEqual(alike, weighed);
+        Assert.DoesNotContain("ss_min_snr_gamma", plain);
+        Assert.Contains("ss_min_snr_gamma", minSnr);
+        Assert.Equal(weighed, Loss(out IReadOnlyCollection<string> bare, "--snr-gamma", "5", "--no-metadata"));
+        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2", "sshs_model_hash"], bare.Order(StringComparer.Ordinal));
     }
 
     [Fact]

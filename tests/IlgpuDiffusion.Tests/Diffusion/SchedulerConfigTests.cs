@@ -25,6 +25,8 @@ public sealed class SchedulerConfigTests
     [InlineData("""{ "thresholding": true }""", "thresholding")]
     [InlineData("""{ "trained_betas": [0.1, 0.2] }""", "trained_betas")]
     [InlineData("""{ "predict_x0": false }""", "predict_x0")]
+    [InlineData("""{ "sigma_max": 80 }""", "sigma_max")]
+    [InlineData("""{ "solver_p": { "_class_name": "DDIMScheduler" } }""", "solver_p")]
     [InlineData("""{ "interpolation_type": "log_linear" }""", "interpolation_type")]
     [InlineData("""{ "original_inference_steps": 0 }""", "original_inference_steps")]
     public void What_is_not_implemented_is_refused_by_file_and_key(string json, string key)

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Diffusion;
@@ -49,7 +50,10 @@ public sealed class WeightsToolsTests(Devices devices, TinyModel tiny) : DeviceT
         string place = tiny.NewPlace();
         Good("convert", Adapter(), place, "--to", "kohya", "--no-metadata");
         using SafetensorsReader file = new(place);
-        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2"], file.Metadata.Keys.Order(StringComparer.Ordinal));
+        byte[] bytes = File.ReadAllBytes(place);
+        int data = 8 + (int)BitConverter.ToUInt64(bytes);
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(data))), file.Metadata["sshs_model_hash"]);
+        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2", "sshs_model_hash"], file.Metadata.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]
