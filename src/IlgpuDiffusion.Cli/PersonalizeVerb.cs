@@ -127,6 +127,7 @@ sealed class PersonalizeVerb : Verb
             Seed = parsed.GetRequiredValue(seed),
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
+            Conv = device.Conv(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
             SaveModel = parsed.GetValue(saveModel),
             Out = parsed.GetRequiredValue(outFolder),

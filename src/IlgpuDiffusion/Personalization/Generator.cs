@@ -17,7 +17,7 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
     {
         long start = Stopwatch.GetTimestamp();
         using StagedFolder stage = new(run.Out);
-        using Device device = Device.Open(run.Device, run.Threads);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
         using DiffusionModel model = ModelFolder.Load(run.Model, device);
         string prompt = run.Subject.Fill(run.Prompt);
         Prompts.Check(model, prompt);
