@@ -5,12 +5,14 @@ using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Peers;
 using IlgpuDiffusion.Peers.Cases;
 using IlgpuDiffusion.Tensors;
+using ConvAlgorithm = IlgpuDiffusion.Kernels.Common.ConvAlgorithm;
 
-const string Usage = "usage: dotnet run -c Release --project bench/Peers -- [--filter NAME] [--threads N] [--json FILE] [--write-results] [--list]";
+const string Usage = "usage: dotnet run -c Release --project bench/Peers -- [--filter NAME] [--threads N] [--conv direct|f2|f4] [--json FILE] [--write-results] [--list]";
 
 string filter = "";
 string? json = null;
 int threads = Environment.ProcessorCount;
+ConvAlgorithm conv = Device.DefaultConv;
 bool writeResults = false, list = false;
 for (int i = 0; i < args.Length; i++)
 {
@@ -24,6 +26,9 @@ for (int i = 0; i < args.Length; i++)
             break;
         case "--json" when i + 1 < args.Length:
             json = args[++i];
+            break;
+        case "--conv" when i + 1 < args.Length && Enum.TryParse(args[i + 1], ignoreCase: true, out conv) && Enum.IsDefined(conv):
+            i++;
             break;
         case "--write-results":
             writeResults = true;
@@ -58,8 +63,8 @@ if (list)
 try
 {
     Libtorch.Load(threads);
-    using Device device = Device.Open("cpu", threads);
-    Console.WriteLine($"{"case",-22} {"shape",-36} {"ours",12} {"libtorch",12} {"ratio",7} {"target",7}   us, medians of interleaved runs, {threads} threads");
+    using Device device = Device.Open("cpu", threads, conv);
+    Console.WriteLine($"{"case",-22} {"shape",-36} {"ours",12} {"libtorch",12} {"ratio",7} {"target",7}   us, medians of interleaved runs, {threads} threads, conv {conv.ToString().ToLowerInvariant()}");
     List<PeerRow> rows = [];
     foreach (PeerCase of in cases)
     {
@@ -82,7 +87,7 @@ try
     }
 
     if (writeResults)
-        ResultsSection.Write(rows, threads, filter);
+        ResultsSection.Write(rows, threads, conv, filter);
     return 0;
 }
 catch (IlgdException e)

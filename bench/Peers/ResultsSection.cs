@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using IlgpuDiffusion.IO;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Peers;
 
@@ -11,22 +12,22 @@ static class ResultsSection
     const string Begin = "<!-- peers: begin (written by bench/Peers --write-results) -->";
     const string End = "<!-- peers: end -->";
 
-    public static void Write(IReadOnlyList<PeerRow> rows, int threads, string filter)
+    public static void Write(IReadOnlyList<PeerRow> rows, int threads, ConvAlgorithm conv, string filter)
     {
         string root = Root(), path = Path.Combine(root, "bench", "Results.md");
         string text = File.Exists(path) ? File.ReadAllText(path) : "# Results\n\n" + Begin + "\n" + End + "\n";
         int begin = text.IndexOf(Begin, StringComparison.Ordinal), end = text.IndexOf(End, StringComparison.Ordinal);
         if (begin < 0 || end < begin)
             throw new IlgdException($"{path}: the marks \"{Begin}\" and \"{End}\" are not there, in this order: put them where the table should go");
-        string changed = string.Concat(text.AsSpan(0, begin + Begin.Length), "\n", Section(rows, threads, filter, root), text.AsSpan(end));
+        string changed = string.Concat(text.AsSpan(0, begin + Begin.Length), "\n", Section(rows, threads, conv, filter, root), text.AsSpan(end));
         AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(changed)));
         Console.WriteLine($"wrote {path}");
     }
 
-    static string Section(IReadOnlyList<PeerRow> rows, int threads, string filter, string root)
+    static string Section(IReadOnlyList<PeerRow> rows, int threads, ConvAlgorithm conv, string filter, string root)
     {
         StringBuilder text = new();
-        string command = "dotnet run -c Release --project bench/Peers -- " + (filter.Length > 0 ? $"--filter \"{filter}\" " : "") + $"--threads {threads} --write-results";
+        string command = "dotnet run -c Release --project bench/Peers -- " + (filter.Length > 0 ? $"--filter \"{filter}\" " : "") + $"--threads {threads} --conv {conv.ToString().ToLowerInvariant()} --write-results";
         text.Append("## CPU against libtorch\n\n");
         text.Append($"- machine: {Cpu()}, {Environment.ProcessorCount} logical cores, {RuntimeInformation.OSDescription}, .NET {Environment.Version}\n");
         text.Append($"- peer: TorchSharp {typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3)} (libtorch, its own defaults), both sides at {threads} threads\n");

@@ -1,9 +1,10 @@
 using System.CommandLine;
+using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Cli;
 
-/// `--device` and `--threads`.
+/// `--device`, `--threads` and `--conv`.
 sealed class DeviceOptions
 {
     readonly Option<string> name = new("--device")
@@ -15,6 +16,12 @@ sealed class DeviceOptions
 
     readonly Option<int> threads = new("--threads") { Description = "Threads of the device cpu. [default: one for each core]", HelpName = "N" };
 
+    readonly Option<string> conv = new("--conv")
+    {
+        Description = "3x3 convolutions of the device cpu: direct, or by Winograd's F(2x2) or F(4x4), which is faster and rounds differently.",
+        DefaultValueFactory = _ => Word(Device.DefaultConv),
+    };
+
     public DeviceOptions(Command verb)
     {
         threads.Validators.Add(result =>
@@ -24,10 +31,16 @@ sealed class DeviceOptions
         });
         verb.Add(name);
         verb.Add(threads);
+        conv.AcceptOnlyFromAmong([.. Enum.GetValues<ConvAlgorithm>().Select(Word)]);
+        verb.Add(conv);
     }
 
     public string Name(ParseResult parsed) => parsed.GetRequiredValue(name);
 
     /// 0 is one for each core.
     public int Threads(ParseResult parsed) => parsed.GetValue(threads);
+
+    public ConvAlgorithm Conv(ParseResult parsed) => Enum.Parse<ConvAlgorithm>(parsed.GetRequiredValue(conv), ignoreCase: true);
+
+    static string Word(ConvAlgorithm algorithm) => algorithm.ToString().ToLowerInvariant();
 }

@@ -97,6 +97,7 @@ sealed class GenerateVerb : Verb
         Height = parsed.GetResult(height) is null ? null : parsed.GetValue(height),
         Device = device.Name(parsed),
         Threads = device.Threads(parsed),
+        Conv = device.Conv(parsed),
         Out = parsed.GetRequiredValue(outFolder),
     };
 }

@@ -117,6 +117,7 @@ sealed class PersonalizeVerb : Verb
             Seed = parsed.GetRequiredValue(seed),
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
+            Conv = device.Conv(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
             Metadata = !parsed.GetValue(noMetadata),
             SaveModel = parsed.GetValue(saveModel),

@@ -1,23 +1,36 @@
+using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Tests;
 
-/// The devices of this test run, opened once: every op family is tested on each.
+/// The devices of this test run, opened once: every op family is tested on each. Their convolutions are direct, which is what the fixtures' tolerances
+/// are for; "cpu f2" and "cpu f4" are the device cpu with Winograd's.
 public sealed class Devices : IDisposable
 {
     readonly Dictionary<string, Device> open = [];
 
     public static TheoryData<string> Names => ["cpu", "cpu-sim", "ptx-sim"];
 
+    public static TheoryData<string> Convolutions => ["cpu", "cpu f2", "cpu f4"];
+
     public Device this[string name]
     {
         get
         {
             if (!open.TryGetValue(name, out Device? device))
-                open.Add(name, device = Device.Open(name));
+            {
+                string[] words = name.Split(' ');
+                ConvAlgorithm conv = words.Length == 1 ? ConvAlgorithm.Direct : Enum.Parse<ConvAlgorithm>(words[1], ignoreCase: true);
+                open.Add(name, device = Device.Open(words[0], conv: conv));
+            }
+
             return device;
         }
     }
+
+    /// How much more than a direct convolution's rounding a comparison must allow: F(2×2) rounds about as direct does, F(4×4) four times as much
+    /// (root mean squares measured in kernels/Conv/Winograd.md).
+    public static double Rounding(string name) => name == "cpu f4" ? 4 : 1;
 
     public void Dispose()
     {

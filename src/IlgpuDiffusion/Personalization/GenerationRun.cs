@@ -1,3 +1,5 @@
+using IlgpuDiffusion.Kernels.Common;
+
 namespace IlgpuDiffusion.Personalization;
 
 /// An adapter file and how strongly it is put on; 1 is as it was trained.
@@ -58,6 +60,9 @@ public sealed record GenerationRun
 
     /// Of the device `cpu`; 0 is one for each core.
     public int Threads { get; init; }
+
+    /// How the device `cpu` computes 3×3 convolutions.
+    public ConvAlgorithm Conv { get; init; } = Tensors.Device.DefaultConv;
 
     public required string Out { get; init; }
 }

@@ -17,7 +17,7 @@ public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress
     {
         long start = Stopwatch.GetTimestamp();
         using StagedFolder stage = new(run.Out);
-        using Device device = Device.Open(run.Device, run.Threads);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
         using DiffusionModel model = ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig);
         run = run with { Sampling = run.Sampling.For(model) };
         using Fold fold = new(model);

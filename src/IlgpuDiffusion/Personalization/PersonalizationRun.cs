@@ -1,4 +1,5 @@
 using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Personalization;
 
@@ -69,6 +70,9 @@ public sealed record PersonalizationRun
 
     /// Of the device `cpu`; 0 is one for each core.
     public int Threads { get; init; }
+
+    /// How the device `cpu` computes 3×3 convolutions.
+    public ConvAlgorithm Conv { get; init; } = Tensors.Device.DefaultConv;
 
     /// Photos of other people, on whom the loss is measured too: what was learned should be of this person, not of faces in general.
     public IReadOnlyList<string> Others { get; init; } = [];

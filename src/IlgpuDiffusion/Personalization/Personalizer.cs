@@ -28,7 +28,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     {
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
-        using Device device = Device.Open(run.Device, run.Threads);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)

@@ -16,17 +16,20 @@ public sealed class Device : IDisposable
 {
     public static readonly IReadOnlyList<string> Names = ["cpu", "cpu-sim", "ptx-sim", "cuda", "opencl"];
 
+    /// F(4×4) at its points is as exact as most networks need (error about twice the direct sum's) and two to three times as fast: kernels/Conv/Winograd.md.
+    public const ConvAlgorithm DefaultConv = ConvAlgorithm.F4;
+
     readonly Context context;
     readonly CpuPool? pool;
     readonly Dictionary<string, int> live = [];
 
-    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator)
+    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator, ConvAlgorithm conv)
     {
         Name = name;
         this.context = context;
         this.pool = pool;
         Accelerator = accelerator;
-        Kernels = new KernelContext(accelerator, pool, simulator);
+        Kernels = new KernelContext(accelerator, pool, simulator, conv);
     }
 
     public string Name { get; }
@@ -46,8 +49,8 @@ public sealed class Device : IDisposable
     /// Buffers asked from the system so far; a second training step must not move it.
     public long SystemAllocations { get; private set; }
 
-    /// Opens a device. `threads` concerns `cpu` alone; 0 means one for each core.
-    public static Device Open(string name, int threads = 0)
+    /// Opens a device. `threads` and `conv` concern `cpu` alone; 0 threads means one for each core.
+    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv)
     {
         if (!Names.Contains(name))
             throw new IlgdException($"unknown device '{name}': use one of {string.Join(", ", Names)}");
@@ -72,7 +75,7 @@ public sealed class Device : IDisposable
         CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
         if (type == AcceleratorType.Cuda)
             PtxIntrinsics.Register(context);
-        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null);
+        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv);
     }
 
     /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.

@@ -50,10 +50,11 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
         string place = model.NewPlace();
         Captured run = Captured.Ilgd(
             "personalize", model.Photo, "--model", model.Folder, "--crop", "4,4,40", "--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1",
-            "--method", "lidb", "--rank", "2", "--seed", "9", "--threads", "1", "--json", "--out", place);
+            "--method", "lidb", "--rank", "2", "--seed", "9", "--threads", "1", "--conv", "f2", "--json", "--out", place);
         Assert.True(run.Code == 0, run.Error);
         using JsonDocument json = JsonDocument.Parse(run.Output);
         JsonElement settings = json.RootElement.GetProperty("settings");
+        Assert.Equal("f2", settings.GetProperty("conv").GetString());
         Assert.Equal((9, 40), (settings.GetProperty("seed").GetInt32(), settings.GetProperty("crop").GetProperty("size").GetInt32()));
         Assert.Equal(File.ReadAllText(Path.Combine(place, "run.json")), run.Output.TrimEnd('\n'));
 

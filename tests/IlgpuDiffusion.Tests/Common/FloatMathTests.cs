@@ -29,6 +29,24 @@ public class FloatMathTests
             Check(FloatMath.Tanh(x), FloatMath.Tanh(new Vector<float>(x))[0], Math.Tanh(x), 5, x);
     }
 
+    /// ILanes.Exp promises 2e-7.
+    [Fact]
+    public unsafe void Sixteen_lanes_have_exp_and_sigmoid()
+    {
+        float* lanes = stackalloc float[Wide512.Count];
+        foreach (float x in Points(87))
+        {
+            Wide512.Exp(Wide512.All(x)).Store(lanes);
+            Assert.True(Math.Abs(lanes[15] - Math.Exp(x)) <= 2e-7 * Math.Exp(x), $"exp({x:R}) = {lanes[15]:R}");
+            Wide512.Sigmoid(Wide512.All(x)).Store(lanes);
+            double sigmoid = 1 / (1 + Math.Exp(-x));
+            Assert.True(Math.Abs(lanes[15] - sigmoid) <= 3e-7 * sigmoid, $"sigmoid({x:R}) = {lanes[15]:R}");
+        }
+
+        Wide512.Exp(Wide512.All(float.NegativeInfinity)).Store(lanes);
+        Assert.Equal(0, lanes[0]);
+    }
+
     [Fact]
     public void Exp_is_within_three_units_relative()
     {
