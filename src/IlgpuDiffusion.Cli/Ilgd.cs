@@ -14,7 +14,7 @@ static class Ilgd
             new PersonalizeVerb(),
             new GenerateVerb(),
             new DevicesVerb(),
-            new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb() },
+            new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb(), new TrainHypernetworkVerb(), new TrainTargetsVerb() },
         };
         return CommandShell.Run("ilgd", root, args, output, error);
     }

@@ -13,6 +13,8 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("devices")]
     [InlineData("train", "base")]
     [InlineData("train", "evaluators")]
+    [InlineData("train", "hypernetwork")]
+    [InlineData("train", "targets")]
     public void Every_verb_has_help_with_examples(params string[] verb)
     {
         Captured help = Captured.Ilgd([.. verb, "--help"]);
