@@ -14,8 +14,8 @@ static class Ilgd
             new PersonalizeVerb(),
             new GenerateVerb(),
             new DevicesVerb(),
-            new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb() },
             new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb() },
+            new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb(), new TrainHypernetworkVerb(), new TrainTargetsVerb() },
         };
         return CommandShell.Run("ilgd", root, args, output, error);
     }

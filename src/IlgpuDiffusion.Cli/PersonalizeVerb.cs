@@ -131,6 +131,4 @@ sealed class PersonalizeVerb : Verb
         string own = Path.GetDirectoryName(Path.GetFullPath(photo))!;
         return [.. People.Photos(folder).Where(other => Path.GetDirectoryName(Path.GetFullPath(other)) != own).Take(9)];
     }
-
-    static T Given<T>(ParseResult parsed, Option<T> option, T otherwise) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : otherwise;
 }

@@ -37,6 +37,10 @@ abstract class Verb : Command
         return option;
     }
 
+    /// What was given on the command line, or else another value than the option's default.
+    protected static T Given<T>(ParseResult parsed, Option<T> option, T otherwise) =>
+        parsed.GetResult(option) is { Implicit: false } ? parsed.GetRequiredValue(option) : otherwise;
+
     public Option<T> Option<T>(string name, string description, string? helpName = null)
     {
         Option<T> option = new(name) { Description = description, HelpName = helpName };

@@ -9,10 +9,10 @@ public sealed record AdapterTarget(string Component, string Key, Linear Layer)
     public string Path => $"{Component}.{Key}";
 
     /// The layers that HyperDreamBooth adapts (method.md 1.4: 192 in SD 1.5): q, k, v, out of every attention and the GEGLU projection of the UNet,
-    /// and q, k, v, out of the text encoder, in the models' own order.
-    public static IReadOnlyList<AdapterTarget> Of(Weights unet, Weights textEncoder)
+    /// and q, k, v, out of the text encoder, in the models' own order. Without `geglu`, the attentions alone.
+    public static IReadOnlyList<AdapterTarget> Of(Weights unet, Weights textEncoder, bool geglu = true)
     {
-        string[] inUnet = [".to_q", ".to_k", ".to_v", ".to_out.0", ".ff.net.0.proj"];
+        string[] attention = [".to_q", ".to_k", ".to_v", ".to_out.0"], inUnet = geglu ? [.. attention, ".ff.net.0.proj"] : attention;
         string[] inText = [".self_attn.q_proj", ".self_attn.k_proj", ".self_attn.v_proj", ".self_attn.out_proj"];
         return [.. Select("unet", unet, inUnet), .. Select("text_encoder", textEncoder, inText)];
     }

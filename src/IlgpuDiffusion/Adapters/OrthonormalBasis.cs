@@ -54,6 +54,68 @@ public static class OrthonormalBasis
         return (result, r);
     }
 
+    /// x (rows, columns) made orthonormal, column by column; one that is zero or depends on those before it becomes the first unit vector that does not.
+    public static float[] Completed(ReadOnlySpan<float> x, int rows, int columns)
+    {
+        if (rows < columns)
+            throw new IlgdException($"a basis of {columns} vectors of {rows} numbers: at most {rows} can be orthonormal");
+        List<double[]> q = [];
+        int unit = 0;
+        for (int j = 0; j < columns; j++)
+        {
+            double[] v = new double[rows];
+            for (int i = 0; i < rows; i++)
+                v[i] = x[(i * columns) + j];
+            while (!Orthogonalise(v, q))
+            {
+                v = new double[rows];
+                v[unit++] = 1;
+            }
+
+            q.Add(v);
+        }
+
+        float[] result = new float[rows * columns];
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++)
+                result[(i * columns) + j] = (float)q[j][i];
+        }
+
+        return result;
+    }
+
+    /// (rows, columns) as (columns, rows).
+    public static float[] Rows(ReadOnlySpan<float> x, int rows, int columns)
+    {
+        float[] result = new float[x.Length];
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++)
+                result[(j * rows) + i] = x[(i * columns) + j];
+        }
+
+        return result;
+    }
+
+    // What is left of v beside q, at length 1; false if that is next to nothing: 1e-5 of it is rounding of a float32 input.
+    static bool Orthogonalise(double[] v, List<double[]> q)
+    {
+        double length = Math.Sqrt(Dot(v, v));
+        for (int pass = 0; pass < 2; pass++)
+        {
+            foreach (double[] other in q)
+                Subtract(v, Dot(other, v), other);
+        }
+
+        double left = Math.Sqrt(Dot(v, v));
+        if (!(left > 1e-5 * length))
+            return false;
+        for (int i = 0; i < v.Length; i++)
+            v[i] /= left;
+        return true;
+    }
+
     // Plain loops: a vector library may sum in another order on another processor.
     static double Dot(double[] a, double[] b)
     {

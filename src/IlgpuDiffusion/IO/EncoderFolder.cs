@@ -10,9 +10,16 @@ public static class EncoderFolder
 {
     const string Config = "config.json", Model = "model.safetensors";
 
-    public static void Save(string folder, ConvEncoder encoder, SafetensorsDType dtype = SafetensorsDType.F32) => Save(folder, encoder.Config.ToJson(), encoder.Weights, dtype);
-
-    public static void Save(string folder, VitModel encoder, SafetensorsDType dtype = SafetensorsDType.F32) => Save(folder, encoder.Config.ToJson(), encoder.Weights, dtype);
+    public static void Save(string folder, IImageEncoder encoder, SafetensorsDType dtype = SafetensorsDType.F32) => Save(
+        folder,
+        encoder switch
+        {
+            ConvEncoder conv => conv.Config.ToJson(),
+            VitModel vit => vit.Config.ToJson(),
+            _ => throw new ArgumentException($"{encoder.GetType().Name} has no config.json"),
+        },
+        encoder.Weights,
+        dtype);
 
     public static void Save(string folder, ClipTextModel encoder, SafetensorsDType dtype = SafetensorsDType.F32) => Save(folder, encoder.Config.ToJson(), encoder.Weights, dtype);
 

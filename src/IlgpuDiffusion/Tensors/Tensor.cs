@@ -45,6 +45,9 @@ public sealed class Tensor
         ? new Tensor(View, shape, arena)
         : throw new ArgumentException($"{Shape} has {Count} elements, {shape} has {shape.Count}");
 
+    /// `shape` of the elements from `start` on; no gradient passes through this (use Ops.Unstack on a tape).
+    internal Tensor Part(long start, Shape shape) => new(View.SubView(start, shape.Count), shape, arena);
+
     // ILGPU takes the address of the host memory and lets go of it, so that the garbage collector must be kept from moving it during a copy.
     public unsafe void CopyFrom(ReadOnlySpan<float> values)
     {

@@ -15,6 +15,8 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("train", "evaluators")]
     [InlineData("kernels", "list")]
     [InlineData("kernels", "dump")]
+    [InlineData("train", "hypernetwork")]
+    [InlineData("train", "targets")]
     public void Every_verb_has_help_with_examples(params string[] verb)
     {
         Captured help = Captured.Ilgd([.. verb, "--help"]);

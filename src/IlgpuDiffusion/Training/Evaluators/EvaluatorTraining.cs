@@ -110,16 +110,22 @@ public sealed class EvaluatorTraining(EvaluatorRecipe recipe, string dataFolder,
         AdamWSettings optimizer = new() { LearningRate = settings.LearningRate, WeightDecay = settings.WeightDecay };
         Trainee[] trainees = [.. weights.Select((w, i) => new Trainee($"{name}{i}", new AdamW(w, optimizer), new Ema(w, new EmaSettings { Decay = recipe.EmaDecay })))];
         string config = JsonSerializer.Serialize(recipe with { Face = settings, Judge = settings, Dino = settings, Clip = settings });
-        run.Train(new TrainingPlan(name, config, settings.Steps, settings.WarmupSteps), trainees, arena, loss, _ => Measured());
-        Swap();
-        Dictionary<string, double> measured = quality().ToDictionary(q => q.Key, q => q.Value);
-        AtomicFile.Write(Path.Combine(outFolder, $"{name}.quality.json"), stream => JsonSerializer.Serialize(stream, measured, Indented));
-        log.WriteLine($"{name}: {string.Join(", ", measured.Select(q => $"{q.Key} {q.Value:0.000}"))}");
-        foreach (Trainee trainee in trainees)
+        try
         {
-            trainee.Optimizer.Dispose();
-            trainee.Average!.Dispose();
-            trainee.Weights.RequireGrad(false);
+            run.Train(new TrainingPlan(name, config, settings.Steps, settings.WarmupSteps), trainees, arena, loss, _ => Measured());
+            Swap();
+            Dictionary<string, double> measured = quality().ToDictionary(q => q.Key, q => q.Value);
+            AtomicFile.Write(Path.Combine(outFolder, $"{name}.quality.json"), stream => JsonSerializer.Serialize(stream, measured, Indented));
+            log.WriteLine($"{name}: {string.Join(", ", measured.Select(q => $"{q.Key} {q.Value:0.000}"))}");
+        }
+        finally
+        {
+            foreach (Trainee trainee in trainees)
+            {
+                trainee.Optimizer.Dispose();
+                trainee.Average!.Dispose();
+                trainee.Weights.RequireGrad(false);
+            }
         }
 
         IEnumerable<(string, double)> Measured()

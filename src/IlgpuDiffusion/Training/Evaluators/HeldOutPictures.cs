@@ -25,10 +25,10 @@ static class HeldOutPictures
     public static byte[] Real(Photo photo, int size) =>
         PeopleSet.Bytes(Resample.Resize(photo.Rgb, PhotoSet.MasterSize, PhotoSet.MasterSize, 3, size, size, ResampleFilter.Box));
 
-    /// The neutral and the smiling photograph of each held-out person who has both, in order of name.
-    public static IReadOnlyList<(Photo Neutral, Photo Smiling)> Pairs(PhotoSet photos) =>
+    /// The neutral and the smiling photograph of each held-out person who has both, in order of name; without photographs, nobody.
+    public static IReadOnlyList<(Photo Neutral, Photo Smiling)> Pairs(PhotoSet? photos) =>
     [
-        .. from person in photos.HeldOut.GroupBy(p => p.Subject).OrderBy(g => g.Key, StringComparer.Ordinal)
+        .. from person in (photos?.HeldOut ?? []).GroupBy(p => p.Subject).OrderBy(g => g.Key, StringComparer.Ordinal)
            let neutral = person.FirstOrDefault(p => p.Expression == Expression.Neutral)
            let smiling = person.FirstOrDefault(p => p.Expression == Expression.Smiling)
            where neutral is not null && smiling is not null

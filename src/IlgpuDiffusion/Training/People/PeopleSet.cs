@@ -11,15 +11,22 @@ public sealed class PeopleSet
 
     const string Someone = "a [V] face";
 
-    PeopleSet(IReadOnlyList<Person> people)
+    PeopleSet(IReadOnlyList<Person> people, int size)
     {
+        Size = size;
         Rendered = [.. people.Where(p => !p.Real)];
         Real = [.. people.Where(p => p.Real)];
     }
 
+    /// Pixels a side of every picture.
+    public int Size { get; }
+
     public IReadOnlyList<Person> Rendered { get; }
 
     public IReadOnlyList<Person> Real { get; }
+
+    /// Rendered people first.
+    public IEnumerable<Person> Everybody => Rendered.Concat(Real);
 
     /// `rendered`: how many people of the drawn world, from seed `first` on   `photos`: of real people, or none   `each`, `eachReal`: pictures of every person.
     /// A pure function of its arguments.
@@ -28,12 +35,12 @@ public sealed class PeopleSet
         Person[] people = new Person[rendered];
         Parallel.For(0, rendered, i => people[i] = Render(first + i, each, size, seed));
         if (photos.Count == 0)
-            return new PeopleSet(people);
+            return new PeopleSet(people, size);
         PhotoDataset dataset = new(photos, size);
         Photo[][] subjects = [.. photos.GroupBy(p => p.Subject).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => g.ToArray())];
         Person[] real = new Person[subjects.Length];
         Parallel.For(0, subjects.Length, i => real[i] = Photograph(dataset, subjects[i], i, eachReal, seed));
-        return new PeopleSet([.. people, .. real]);
+        return new PeopleSet([.. people, .. real], size);
     }
 
     /// `count` different people for a step, the first `realShare` of them real ones.
