@@ -2,7 +2,6 @@ using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
-using IlgpuDiffusion.IO.Keys;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tests.Autograd;
@@ -49,7 +48,7 @@ public class LidbSpaceTests(Devices devices, TinyModel tiny) : DeviceTest(device
         float[] theta = GradCheck.Values(space.Count, 1), expected = Outputs(model, space, theta, 1);
         IReadOnlyList<(float[] Down, float[] Up)> factors = space.Multiplied(Arena("cpu"), theta);
         AdapterModule[] modules = [.. factors.Select((f, i) => new AdapterModule(
-            KohyaKeys.Module(space.Targets[i].Component, space.Targets[i].Key), 1, null, f.Down, f.Up))];
+            space.Targets[i].Component, space.Targets[i].Key, 1, null, 1, f.Down, f.Up))];
         using (Fold fold = new(model))
         {
             fold.Add(new AdapterFile("", "kohya", modules, new Dictionary<string, string>()));
@@ -181,7 +180,7 @@ public class LidbSpaceTests(Devices devices, TinyModel tiny) : DeviceTest(device
         [.. Enumerable.Range(0, space.Targets.Count).SelectMany(l => one.Skip(l * space.Width).Take(space.Width).Concat(two.Skip(l * space.Width).Take(space.Width)))];
 
     static AdapterModule Fitted(AdapterTarget target, int seed) => new(
-        KohyaKeys.Module(target.Component, target.Key), 1, null, GradCheck.Values(target.Layer.InFeatures, seed), GradCheck.Values(target.Layer.OutFeatures, seed + 50));
+        target.Component, target.Key, 1, null, 1, GradCheck.Values(target.Layer.InFeatures, seed), GradCheck.Values(target.Layer.OutFeatures, seed + 50));
 
     // The largest element of |qᵀq − 1|.
     static double Deviation(float[] q, int rows, int columns)

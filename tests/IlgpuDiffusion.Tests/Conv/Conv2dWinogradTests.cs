@@ -95,7 +95,7 @@ public sealed class Conv2dWinogradTests(KernelDevices devices) : IClassFixture<K
     public void A_kept_filter_changes_no_bit(ConvAlgorithm algorithm)
     {
         Conv2dShape s = new(2, 8, 8, 150, 40, 3, 3, 1, 1, 1, 1, 1);
-        KernelContext k = new(devices.Cpu.Accelerator, devices.Cpu.Cpu, algorithm);
+        KernelContext k = new(devices.Cpu.Accelerator, devices.Cpu.Cpu, conv: algorithm);
         float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2);
         float[] y = new float[s.OutputCount], again = new float[s.OutputCount], dx = new float[s.InputCount], dxAgain = new float[s.InputCount];
         float[] kept = new float[Conv2d.KeptLength(k, s)], keptInput = new float[Conv2d.KeptInputLength(k, s)];
@@ -131,7 +131,7 @@ public sealed class Conv2dWinogradTests(KernelDevices devices) : IClassFixture<K
 
             float[][] Results(KernelContext on)
             {
-                KernelContext k = new(on.Accelerator, on.Cpu, algorithm);
+                KernelContext k = new(on.Accelerator, on.Cpu, conv: algorithm);
                 float[] y = new float[s.OutputCount], dx = new float[s.InputCount], dw = new float[s.WeightCount];
                 devices.Run([x, w, dy, y, dx, dw], v =>
                 {
@@ -169,7 +169,7 @@ public sealed class Conv2dWinogradTests(KernelDevices devices) : IClassFixture<K
         float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2), y = new float[s.OutputCount], direct = new float[s.OutputCount];
         float[] expected = new float[s.OutputCount];
         Conv2d.Reference.Forward(x, w, [], expected, s);
-        devices.Run([x, w, y], v => Conv2d.Forward(new KernelContext(devices.Cpu.Accelerator, devices.Cpu.Cpu, algorithm), v[0], v[1], ArrayView<float>.Empty, v[2], s));
+        devices.Run([x, w, y], v => Conv2d.Forward(new KernelContext(devices.Cpu.Accelerator, devices.Cpu.Cpu, conv: algorithm), v[0], v[1], ArrayView<float>.Empty, v[2], s));
         devices.Run([x, w, direct], v => Conv2d.Forward(devices.Cpu, v[0], v[1], ArrayView<float>.Empty, v[2], s));
         double winograd = RootMeanSquare(y, expected), plain = RootMeanSquare(direct, expected);
         Assert.True(winograd <= times * plain, $"{algorithm}: rms error {winograd:E2}, {winograd / plain:0.00} times the direct kernel's {plain:E2}");

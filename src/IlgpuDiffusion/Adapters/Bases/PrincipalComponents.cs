@@ -1,22 +1,19 @@
-using IlgpuDiffusion.IO.Keys;
-
 namespace IlgpuDiffusion.Adapters;
 
 /// The directions in which fitted adapters differ from nothing: the first singular vectors of all people's ΔW side by side, right ones for the inputs and left ones
 /// for the outputs (weights2weights, Dravid et al. 2024, does this over whole models). `adapters`: each person's modules.
 public sealed class PrincipalComponents(IReadOnlyList<AdapterFile> adapters) : IBasis
 {
-    readonly ILookup<string, AdapterModule> modules = adapters.SelectMany(f => f.Modules).ToLookup(m => KohyaKeys.Canonical(m.Name));
+    readonly ILookup<string, AdapterModule> modules = adapters.SelectMany(f => f.Modules).ToLookup(m => m.Path);
 
     public string Name => "principal";
 
     /// Errors: no adapter has this layer.
     public (float[] A, float[] B) For(AdapterTarget target, int a, int b)
     {
-        string key = KohyaKeys.Module(target.Component, target.Key);
-        AdapterModule[] people = [.. modules[key]];
+        AdapterModule[] people = [.. modules[target.Path]];
         if (people.Length == 0)
-            throw new IlgdException($"principal components: none of the {adapters.Count} adapters has {key}");
+            throw new IlgdException($"principal components: none of the {adapters.Count} adapters has {target.Path}");
         (int inputs, int outputs) = (target.Layer.InFeatures, target.Layer.OutFeatures);
         // ΔWᵀΔW summed over people has the right singular vectors of all ΔW stacked as its eigenvectors, and ΔWΔWᵀ the left ones.
         double[] right = new double[inputs * inputs], left = new double[outputs * outputs];
