@@ -27,6 +27,7 @@ public class UnstackTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Names), MemberType = typeof(Devices))]
+    [FiniteDifferences(typeof(Ops.Unstack))]
     public void It_adds_to_a_gradient_that_other_consumers_left(string device) => GradCheck.Verify(
         Arena(device),
         (t, i) => Ops.Add.Forward(t, Ops.Multiply.Forward(t, Ops.Unstack.Forward(t, i[0])[0], Ops.Unstack.Forward(t, i[0])[1]), Ops.Reshape.Forward(t, Ops.Slice.Forward(t, i[0], 0, 1, 1), [3])),
