@@ -16,7 +16,7 @@ public sealed class Device : IDisposable
 {
     public static readonly IReadOnlyList<string> Names = ["cpu", "cpu-sim", "ptx-sim", "cuda", "opencl"];
 
-    /// F(4×4) at its points is as exact as most networks need (error about twice the direct sum's) and two to three times as fast: kernels/Conv/Winograd.md.
+    /// F(4×4) at its points is as exact as most networks need (worst error 2.1e-6 of the largest value where the direct sum's is 8.9e-7) and two to three times as fast: kernels/Conv/Winograd.md.
     public const ConvAlgorithm DefaultConv = ConvAlgorithm.F4;
 
     readonly Context context;
