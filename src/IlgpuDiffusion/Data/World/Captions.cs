@@ -72,21 +72,21 @@ public static class Captions
 
     /// A caption for a photograph. man and expression are null where nobody has written them down; such a caption does not
     /// mention them. Two thirds say "a photo of"; the rest are worded as for drawn faces, so that "a face on a beach" is
-    /// no sign of a drawing.
+    /// no sign of a drawing. What is known of the expression is always said: a user's photograph is what has to learn to smile.
     public static string ForPhoto(bool? man, Expression? expression, FaceContext shown, WorldRandom rng)
     {
         string subject = man is { } known && rng.Chance(.8f) ? Subject(known, false, rng) : "a face";
         string prefix = rng.Chance(.65f) ? rng.Chance(.1f) ? "a photograph of" : "a photo of" : rng.Pick(Prefixes);
-        return Compose(prefix, subject, "", shown with { Expression = expression ?? Expression.Neutral }, rng);
+        return Compose(prefix, subject, "", shown with { Expression = expression ?? Expression.Neutral }, rng, moodDrop: 0);
     }
 
     /// A prompt for a picture of one particular person, whom `subject` names ("a [V] face"): it says everything of the context, so that nothing of it is
     /// left for the person's own weights to explain.
-    public static string ForPerson(string subject, FaceContext context, WorldRandom rng) => Compose("", subject, "", context, rng, drop: 0);
+    public static string ForPerson(string subject, FaceContext context, WorldRandom rng) => Compose("", subject, "", context, rng, drop: 0, moodDrop: 0);
 
-    static string Compose(string prefix, string subject, string detail, FaceContext context, WorldRandom rng, float drop = Drop)
+    static string Compose(string prefix, string subject, string detail, FaceContext context, WorldRandom rng, float drop = Drop, float moodDrop = Drop)
     {
-        bool Keep() => !rng.Chance(drop);
+        bool Keep(float dropped) => !rng.Chance(dropped);
         string before = prefix, after = "";
         if (context.Style != Style.None)
         {
@@ -97,9 +97,9 @@ public static class Captions
             else if (form >= .8f) after = $"in {names[^1]} style";
         }
 
-        string mood = Keep() ? Expressions[(int)context.Expression] : "";
-        string worn = Keep() ? Accessories[(int)context.Accessory] : "";
-        string place = context.Background != Background.Plain && Keep() ? rng.Pick(Backgrounds[(int)context.Background]) : "";
+        string mood = Keep(moodDrop) ? Expressions[(int)context.Expression] : "";
+        string worn = Keep(drop) ? Accessories[(int)context.Accessory] : "";
+        string place = context.Background != Background.Plain && Keep(drop) ? rng.Pick(Backgrounds[(int)context.Background]) : "";
         if (worn.Length > 0) worn = (rng.Chance(.75f) ? "wearing " : "with ") + worn;
         bool leading = rng.Chance(.35f);
         bool looking = mood.Length > 0 && context.Expression != Expression.Smiling && rng.Chance(.4f);

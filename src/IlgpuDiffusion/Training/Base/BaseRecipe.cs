@@ -9,9 +9,12 @@ public sealed record BaseRecipe
     public int DrawnPictures { get; init; } = 30000;
 
     /// Augmented pictures made from the photographs in all.
-    public int RealPictures { get; init; } = 12000;
+    public int RealPictures { get; init; } = 24000;
 
     public long PictureSeed { get; init; } = 3;
+
+    /// A face-mini to go on from, or null: from nothing.
+    public string? From { get; init; }
 
     public VaeRecipe Vae { get; init; } = new();
 

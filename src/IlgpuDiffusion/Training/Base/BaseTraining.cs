@@ -13,7 +13,7 @@ namespace IlgpuDiffusion.Training.Base;
 
 /// Trains face-mini from nothing: pictures, autoencoder, latents, then UNet and text encoder together. The folder holds the state of each run
 /// (`vae.state.safetensors`, `denoiser.state.safetensors`), metrics.jsonl, sample grids, and in `model/` the diffusers folder. A run that was cut off
-/// goes on where it stood.
+/// goes on where it stood. `recipe.From` starts from an earlier model instead: its autoencoder stays as it is, UNet and text encoder are trained on.
 public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string outFolder, Device device, TextWriter log, bool interactive, CancellationToken cancellation = default)
 {
     // The autoencoder and its latents depend on everything but the denoiser's settings, which may change without training it again.
@@ -35,14 +35,42 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
     {
         Directory.CreateDirectory(outFolder);
         PictureSet pictures = MakePictures();
-        using AutoencoderKL vae = new(FaceMini.Vae);
-        vae.Weights.Allocate(device, "vae");
+        using DiffusionModel model = recipe.From is { } folder ? Earlier(folder) : Fresh();
         using Arena arena = new(device);
-        TrainVae(vae, pictures, arena);
-        ReportQuality(vae, arena);
-        LatentSet latents = Latents(vae, pictures, arena);
-        latents.Standardise(vae, vae.ScalingFactor);
-        TrainDenoiser(vae, pictures, latents, arena);
+        if (recipe.From is null)
+            TrainVae(model.Vae, pictures, arena);
+        model.Vae.Weights.RequireGrad(false);
+        ReportQuality(model.Vae, arena);
+        LatentSet latents = Latents(model.Vae, pictures, arena);
+        // An earlier model's autoencoder has been through this.
+        if (recipe.From is null)
+            latents.Standardise(model.Vae, model.Vae.ScalingFactor);
+        TrainDenoiser(model, pictures, latents, arena);
+    }
+
+    string ModelOut => Path.Combine(outFolder, "model");
+
+    DiffusionModel Fresh()
+    {
+        string tokenizer = Path.Combine(ModelOut, "tokenizer");
+        WordVocabulary.FaceMini.Save(tokenizer);
+        DiffusionModel model = new(new UNet(FaceMini.UNet), new AutoencoderKL(FaceMini.Vae), new ClipTextModel(FaceMini.Text), tokenizer, FaceMini.Scheduler, device);
+        model.UNet.Weights.Allocate(device, "unet");
+        model.Vae.Weights.Allocate(device, "vae");
+        model.TextEncoder.Weights.Allocate(device, "text_encoder");
+        model.Vae.Weights.Initialize(recipe.Vae.Seed);
+        model.UNet.Weights.Initialize(recipe.Denoiser.Seed);
+        model.TextEncoder.Weights.Initialize(recipe.Denoiser.Seed);
+        return model;
+    }
+
+    DiffusionModel Earlier(string folder)
+    {
+        DiffusionModel model = ModelFolder.Load(folder, device);
+        if (LatentSet.Of(model.Vae, FaceMini.PictureSize)[0] == FaceMini.UNet.SampleSize && model.TextEncoder.Config.VocabSize == FaceMini.Text.VocabSize)
+            return model;
+        model.Dispose();
+        throw new IlgdException($"{folder}: not a face-mini: training goes on from a model of {FaceMini.UNet.SampleSize}×{FaceMini.UNet.SampleSize} latents and {FaceMini.Text.VocabSize} tokens only");
     }
 
     // On people that no training sees.
@@ -99,7 +127,6 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
 
     void TrainVae(AutoencoderKL vae, PictureSet pictures, Arena arena)
     {
-        vae.Weights.Initialize(recipe.Vae.Seed);
         using AdamW optimizer = Optimizer(vae.Weights, recipe.Vae.LearningRate);
         using Ema average = new(vae.Weights, new EmaSettings { Decay = recipe.EmaDecay });
         VaeTraining training = new(vae, pictures, recipe.Vae, FaceMini.PictureSize);
@@ -110,21 +137,12 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
             training.Loss);
         average.Swap(arena);
         arena.Reset();
-        vae.Weights.RequireGrad(false);
     }
 
-    void TrainDenoiser(AutoencoderKL vae, PictureSet pictures, LatentSet latents, Arena arena)
+    void TrainDenoiser(DiffusionModel model, PictureSet pictures, LatentSet latents, Arena arena)
     {
-        using UNet unet = new(FaceMini.UNet);
-        using ClipTextModel text = new(FaceMini.Text);
-        unet.Weights.Allocate(device, "unet");
-        text.Weights.Allocate(device, "text_encoder");
-        unet.Weights.Initialize(recipe.Denoiser.Seed);
-        text.Weights.Initialize(recipe.Denoiser.Seed);
-        string modelFolder = Path.Combine(outFolder, "model");
-        WordVocabulary.FaceMini.Save(Path.Combine(modelFolder, "tokenizer"));
-        DiffusionModel model = new(unet, vae, text, Path.Combine(modelFolder, "tokenizer"), FaceMini.Scheduler, device);
-
+        UNet unet = model.UNet;
+        ClipTextModel text = model.TextEncoder;
         using AdamW unetOptimizer = Optimizer(unet.Weights, recipe.Denoiser.LearningRate), textOptimizer = Optimizer(text.Weights, recipe.Denoiser.LearningRate);
         EmaSettings averaging = new() { Decay = recipe.EmaDecay };
         using Ema unetAverage = new(unet.Weights, averaging), textAverage = new(text.Weights, averaging);
@@ -152,7 +170,7 @@ public sealed class BaseTraining(BaseRecipe recipe, string dataFolder, string ou
                 WithAverage(() =>
                 {
                     SampleGrid.Save(model, arena, Path.Combine(outFolder, "samples", $"step-{step:000000}.png"));
-                    ModelFolder.Save(model, modelFolder, SafetensorsDType.F16);
+                    ModelFolder.Save(model, ModelOut, SafetensorsDType.F16);
                 });
                 return [];
             });

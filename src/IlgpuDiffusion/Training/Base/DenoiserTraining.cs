@@ -17,7 +17,7 @@ public sealed record DenoiserRecipe
 
     public int WarmupSteps { get; init; } = 200;
 
-    public double RealShare { get; init; } = 0.3;
+    public double RealShare { get; init; } = 0.5;
 
     /// Share of captions replaced by the empty one, for classifier-free guidance (Ho and Salimans 2022).
     public double CaptionDropout { get; init; } = 0.1;

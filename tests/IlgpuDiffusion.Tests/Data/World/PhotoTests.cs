@@ -83,6 +83,16 @@ public class PhotoTests
     }
 
     [Fact]
+    public void Few_smiles_among_many_photographs_come_often_and_are_always_said()
+    {
+        Photo[] unnamed = [.. Enumerable.Range(0, 8).Select(i => Drawn(i, $"x/{i}") with { Expression = null })];
+        PhotoDataset photos = new([Drawn(20, "y/1") with { Expression = Expression.Smiling }, Drawn(21, "y/2"), .. unnamed], size: 16);
+        PhotoSample[] samples = [.. Enumerable.Range(photos.Count, 400).Select(i => photos.Sample(i, 4))];
+        Assert.InRange(samples.Count(s => s.Photo.Expression == Expression.Smiling), 100, 180);
+        Assert.All(samples, s => Assert.Equal(s.Photo.Expression == Expression.Smiling, s.Caption.Contains("smiling", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void A_held_out_person_cannot_enter_training()
     {
         Assert.Equal(24, HeldOutPeople.London.Distinct().Count());
