@@ -34,26 +34,18 @@ public static class Resample
     /// allowed), by default all of it.
     public static byte[] Resize(
         ReadOnlySpan<byte> source, int height, int width, int channels, int newHeight, int newWidth, ResampleFilter filter,
-        (double Left, double Top, double Right, double Bottom)? box = null)
-    {
-        Check(source.Length, height, width, channels, newHeight, newWidth, box);
-        (double left, double top, double right, double bottom) = box ?? (0, 0, width, height);
-        if (filter == ResampleFilter.Nearest)
-            return Nearest(source, width, channels, NearestIndices(top, bottom, newHeight, height), NearestIndices(left, right, newWidth, width));
-
-        // A pass that would change nothing is left out; its taps are null.
-        Taps[]? columns = newWidth != width || left != 0 || right != width ? Taps.Make(filter, width, left, right, newWidth) : null;
-        Taps[]? rows = newHeight != height || top != 0 || bottom != height ? Taps.Make(filter, height, top, bottom, newHeight) : null;
-        byte[] result = source.ToArray();
-        if (RowsFirst(newHeight, bottom - top, newWidth, right - left))
-            return Pass(Pass(result, 1, height, width * channels, rows), newHeight, width, channels, columns);
-        return Pass(Pass(result, height, width, channels, columns), 1, height, newWidth * channels, rows);
-    }
+        (double Left, double Top, double Right, double Bottom)? box = null) =>
+        Resize(source, height, width, channels, newHeight, newWidth, filter, box, Pass);
 
     /// Floats: no rounding, no clamping.
     public static float[] Resize(
         ReadOnlySpan<float> source, int height, int width, int channels, int newHeight, int newWidth, ResampleFilter filter,
-        (double Left, double Top, double Right, double Bottom)? box = null)
+        (double Left, double Top, double Right, double Bottom)? box = null) =>
+        Resize(source, height, width, channels, newHeight, newWidth, filter, box, Pass);
+
+    static T[] Resize<T>(
+        ReadOnlySpan<T> source, int height, int width, int channels, int newHeight, int newWidth, ResampleFilter filter,
+        (double Left, double Top, double Right, double Bottom)? box, Func<T[], int, int, int, Taps[]?, T[]> pass)
     {
         Check(source.Length, height, width, channels, newHeight, newWidth, box);
         (double left, double top, double right, double bottom) = box ?? (0, 0, width, height);
@@ -63,10 +55,10 @@ public static class Resample
         // A pass that would change nothing is left out; its taps are null.
         Taps[]? columns = newWidth != width || left != 0 || right != width ? Taps.Make(filter, width, left, right, newWidth) : null;
         Taps[]? rows = newHeight != height || top != 0 || bottom != height ? Taps.Make(filter, height, top, bottom, newHeight) : null;
-        float[] result = source.ToArray();
+        T[] result = source.ToArray();
         if (RowsFirst(newHeight, bottom - top, newWidth, right - left))
-            return Pass(Pass(result, 1, height, width * channels, rows), newHeight, width, channels, columns);
-        return Pass(Pass(result, height, width, channels, columns), 1, height, newWidth * channels, rows);
+            return pass(pass(result, 1, height, width * channels, rows), newHeight, width, channels, columns);
+        return pass(pass(result, height, width, channels, columns), 1, height, newWidth * channels, rows);
     }
 
     static bool RowsFirst(int newHeight, double height, int newWidth, double width) => newHeight < height && newWidth >= width;

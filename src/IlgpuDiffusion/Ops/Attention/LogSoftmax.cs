@@ -1,26 +1,10 @@
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Tensors;
-using Kernel = IlgpuDiffusion.Kernels.Attention.Softmax;
 
 namespace IlgpuDiffusion.Ops;
 
 /// Logarithm of the softmax over the last axis: y = x − log Σ exp(x). Keeps y.
 public static class LogSoftmax
 {
-    public static Tensor Forward(Tape tape, Tensor x)
-    {
-        if (x.Shape.Rank == 0)
-            throw new ArgumentException("LogSoftmax: a scalar has no last axis");
-        Tensor y = tape.New(x.Shape);
-        if (x.Count == 0)
-            return y;
-        Kernel.Forward(tape.Kernels, x.View, y.View, x.Shape[-1], log: true);
-        tape.Record(y, [x], dy =>
-        {
-            Tensor dx = tape.New(x.Shape);
-            Kernel.Backward(tape.Kernels, y.View, dy.View, dx.View, x.Shape[-1], log: true);
-            tape.Accumulate(x, dx);
-        });
-        return y;
-    }
+    public static Tensor Forward(Tape tape, Tensor x) => Softmax.Forward(tape, x, log: true);
 }

@@ -7,18 +7,20 @@ namespace IlgpuDiffusion.Ops;
 /// Softmax over the last axis: y = exp(x) / Σ exp(x), safe for any finite x and for −∞. Keeps y.
 public static class Softmax
 {
-    public static Tensor Forward(Tape tape, Tensor x)
+    public static Tensor Forward(Tape tape, Tensor x) => Forward(tape, x, log: false);
+
+    internal static Tensor Forward(Tape tape, Tensor x, bool log)
     {
         if (x.Shape.Rank == 0)
-            throw new ArgumentException("Softmax: a scalar has no last axis");
+            throw new ArgumentException("softmax: a scalar has no last axis");
         Tensor y = tape.New(x.Shape);
         if (x.Count == 0)
             return y;
-        Kernel.Forward(tape.Kernels, x.View, y.View, x.Shape[-1], log: false);
+        Kernel.Forward(tape.Kernels, x.View, y.View, x.Shape[-1], log);
         tape.Record(y, [x], dy =>
         {
             Tensor dx = tape.New(x.Shape);
-            Kernel.Backward(tape.Kernels, y.View, dy.View, dx.View, x.Shape[-1], log: false);
+            Kernel.Backward(tape.Kernels, y.View, dy.View, dx.View, x.Shape[-1], log);
             tape.Accumulate(x, dx);
         });
         return y;
