@@ -20,7 +20,7 @@ public sealed record HyperRecipe
     /// People a step, each with weights of their own.
     public int People { get; init; } = 32;
 
-    public double RealShare { get; init; } = 0.3;
+    public double RealShare { get; init; } = 0.4;
 
     /// Share of samples whose picture is the very photo that the network sees. The others are the person in another picture, under a prompt that says what is in it, so that
     /// the person is learned and not the photo, and prompts go on being followed.
