@@ -80,14 +80,14 @@ public sealed class PersonPredictor : IDisposable
         return new PredictedUpdate(Space.Targets, Space.Multiplied(arena, theta), theta);
     }
 
-    /// Random bases that were not learned are made again from their seed and need no file.
-    public void Save(string folder, string baseHash)
+    /// Random bases that were not learned are made again from their seed and need no file. `dtype`: how weights are stored
+    public void Save(string folder, string baseHash, SafetensorsDType dtype = SafetensorsDType.F32)
     {
         if (!FromSeed(Settings))
-            WeightsFile.Write(Space.Bases, Path.Combine(folder, Bases));
-        WeightsFile.Write(Hyper.Weights, Path.Combine(folder, Network));
-        WeightsFile.Write(Hyper.Mean, Path.Combine(folder, MeanName));
-        EncoderFolder.Save(Path.Combine(folder, EncoderName), Encoder);
+            WeightsFile.Write(Space.Bases, Path.Combine(folder, Bases), dtype);
+        WeightsFile.Write(Hyper.Weights, Path.Combine(folder, Network), dtype);
+        WeightsFile.Write(Hyper.Mean, Path.Combine(folder, MeanName), dtype);
+        EncoderFolder.Save(Path.Combine(folder, EncoderName), Encoder, dtype);
         AtomicFile.Write(Path.Combine(folder, SettingsName), stream => JsonSerializer.Serialize(stream, new Saved(Settings, baseHash), Json));
         AtomicFile.Write(Path.Combine(folder, Config), stream => stream.Write(Hyper.Config.ToJson()));
     }

@@ -91,7 +91,7 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
                 log.WriteLine($"step {step}, {kind}: own {Of("own"):0.0000}, mean {Of("mean"):0.0000}, shuffled {Of("shuffled"):0.0000}, none {Of("none"):0.0000}");
             }
 
-            predictor.Save(Path.Combine(inputs.Out, Name), baseHash);
+            predictor.Save(Path.Combine(inputs.Out, Name), baseHash, SafetensorsDType.F16);
             return numbers;
         }
     }
