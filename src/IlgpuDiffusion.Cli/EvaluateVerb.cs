@@ -95,7 +95,7 @@ sealed class EvaluateVerb : Verb
         Model = model.Path(parsed),
         Variant = model.Variant(parsed),
         ModelConfig = model.Config(parsed),
-        Methods = [.. parsed.GetRequiredValue(methods).Select(Method.ByName).Select(m => m with { Steps = Given(parsed, steps, m.Steps), Pairs = Given(parsed, pairs, m.Pairs) })],
+        Methods = [.. parsed.GetRequiredValue(methods).Select(Method.ByName).Select(m => m with { Steps = m.Steps == 0 ? 0 : Given(parsed, steps, m.Steps), Pairs = Given(parsed, pairs, m.Pairs) })],
         Prompts = parsed.GetValue(prompts) is { } file ? EvaluationPrompt.Read(file) : EvaluationPrompt.Standard,
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),

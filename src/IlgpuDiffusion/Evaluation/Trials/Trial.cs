@@ -32,7 +32,7 @@ sealed record Trial
 
     public IEnumerable<RgbImage> All => [.. Prompted, .. Plain, .. OfClass];
 
-    /// `inputs`: <see cref="TrialInputs.Json"/>, for people who wonder what a file is
+    /// `inputs`: <see cref="TrialInputs.ToJson"/>, for people who wonder what a file is
     public void Save(string inputs)
     {
         RgbImage first = Prompted[0];

@@ -42,7 +42,7 @@ sealed record TrialInputs
 
     public required ConvAlgorithm Conv { get; init; }
 
-    public string Json => JsonSerializer.Serialize(this, RunRecord.Json);
+    public string ToJson() => JsonSerializer.Serialize(this, RunRecord.Json);
 
-    public string Key => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json)));
+    public string Key() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToJson())));
 }

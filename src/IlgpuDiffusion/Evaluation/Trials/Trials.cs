@@ -60,7 +60,7 @@ sealed class Trials
             return there;
         Made++;
         Trial trial = Draw(path, inputs, $"{NoMethod}, seed {seed}", null, named: false);
-        trial.Save(inputs.Json);
+        trial.Save(inputs.ToJson());
         return trial;
     }
 
@@ -109,7 +109,7 @@ sealed class Trials
                     Loss = PhotoLoss.Measure(model, arena, latent, shape, run.Subject.InstancePrompt),
                     Bytes = sizeof(float) * (finetuning.Adapter?.Weights.Count ?? model.UNet.Weights.Count + model.TextEncoder.Weights.Count),
                 };
-                drawn.Save(inputs[i].Json);
+                drawn.Save(inputs[i].ToJson());
                 trials[i] = drawn;
                 clock.Start();
             }
@@ -182,5 +182,5 @@ sealed class Trials
     }
 
     string PathOf(string person, string method, TrialInputs inputs) => System.IO.Path.Combine(
-        run.Out, Folder, person, $"{Prompts.Slug(method)}.seed{inputs.Seed}.step{inputs.Step}.{inputs.Key[..16]}{Extension}");
+        run.Out, Folder, person, $"{Prompts.Slug(method)}.seed{inputs.Seed}.step{inputs.Step}.{inputs.Key()[..16]}{Extension}");
 }
