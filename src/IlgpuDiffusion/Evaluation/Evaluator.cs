@@ -25,7 +25,6 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
     /// Errors: people without pictures, unreadable pictures, models or judges, prompts that are too long: <see cref="IlgdException"/>, before anything is run.
     public EvaluationResult Run()
     {
-        EvaluationFiles.Open(run.Out);
         using Device device = Device.Open(run.Device, run.Threads, run.Conv);
         using DiffusionModel model = ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig);
         run = run with { Sampling = run.Sampling.For(model) };
@@ -38,7 +37,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
         Scorer scorer = new(found, people, run.Prompts, run.Subject);
         Trials trials = new(run, model, arena, size, Report);
 
-        EvaluationFiles files = new(run, people);
+        EvaluationFiles files = EvaluationFiles.Open(run, people);
         ScoredPictures[] without = [.. Seeds.Select(seed => trials.Without(seed)).Select((trial, seed) => Scored(seed == 0 ? files.Shown(null, Trials.NoMethod, trial) : trial))];
         Ran[,] ran = new Ran[people.Length, run.Methods.Count];
         for (int i = 0; i < people.Length; i++)

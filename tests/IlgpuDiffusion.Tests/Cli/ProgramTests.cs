@@ -10,6 +10,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [Theory]
     [InlineData("personalize")]
     [InlineData("generate")]
+    [InlineData("evaluate")]
     [InlineData("devices")]
     [InlineData("train", "base")]
     [InlineData("train", "evaluators")]

@@ -16,7 +16,7 @@ sealed class EvaluationFiles
     readonly List<ReportGallery> galleries = [];
     readonly List<(string Label, Trial Trial)> everybodys = [], persons = [];
 
-    public EvaluationFiles(EvaluationRun run, IReadOnlyList<EvaluatedPerson> people)
+    EvaluationFiles(EvaluationRun run, IReadOnlyList<EvaluatedPerson> people)
     {
         this.run = run;
         // Evenly from the whole list, so that every folder of people is shown.
@@ -25,18 +25,20 @@ sealed class EvaluationFiles
     }
 
     /// Errors: the place is a file, or cannot be written: known before the work begins.
-    public static void Open(string folder)
+    public static EvaluationFiles Open(EvaluationRun run, IReadOnlyList<EvaluatedPerson> people)
     {
-        if (File.Exists(folder))
-            throw new IlgdException($"{folder}: is a file; give a folder to write into");
+        if (File.Exists(run.Out))
+            throw new IlgdException($"{run.Out}: is a file; give a folder to write into");
         try
         {
-            Directory.CreateDirectory(folder);
+            Directory.CreateDirectory(run.Out);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IlgdException($"{folder}: cannot be written: {e.Message}", e);
+            throw new IlgdException($"{run.Out}: cannot be written: {e.Message}", e);
         }
+
+        return new EvaluationFiles(run, people);
     }
 
     /// Remembers pictures for the sheet of a person; null is everybody's. Returns the trial.
