@@ -73,7 +73,7 @@ sealed class EvaluateVerb : Verb
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         EvaluationRun run = Settings(parsed);
-        EvaluationResult result = new Evaluator(run, PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
+        EvaluationResult result = new Evaluator(run, PhaseLines.For(forMachine, output, error).Report, cancellation: cancellation).Run();
         if (forMachine)
         {
             output.WriteLine(File.ReadAllText(Path.Combine(run.Out, "table.json")));

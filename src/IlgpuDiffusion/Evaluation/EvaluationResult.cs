@@ -1,7 +1,10 @@
 namespace IlgpuDiffusion.Evaluation;
 
 /// The rows of some of the people.
-public sealed record TableGroup(string Name, int People, IReadOnlyList<TableRow> Rows);
+public sealed record TableGroup(string Name, int People, IReadOnlyList<TableRow> Rows, IReadOnlyList<PairedDifference> Differences);
+
+/// One row less another, person by person: its interval says whether the two differ, which those of the rows alone do not.
+public sealed record PairedDifference(string Method, string Minus, IReadOnlyDictionary<Measure, Interval> Scores);
 
 /// One person's scores in one row.
 public sealed record PersonScores(string Group, string Person, string Method, IReadOnlyDictionary<Measure, double> Scores);

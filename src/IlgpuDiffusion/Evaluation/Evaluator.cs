@@ -8,8 +8,11 @@ namespace IlgpuDiffusion.Evaluation;
 
 /// The whole of `ilgd evaluate`: every method on every person, judged; tables, curves and a page. Results are kept in the out folder as they come, so a run that was cut
 /// off goes on. `judges`: others than the run's folders name
-public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default, Func<Device, Judges>? judges = null)
+public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress = null, Func<Device, Judges>? judges = null, CancellationToken cancellation = default)
 {
+    // Begins the rest of a control's name after its method's.
+    const string Another = ", another person's ";
+
     const string PhotoItself = "the photo itself", AutoencoderCopy = "the autoencoder's copy of the truth";
 
     const string FewSamples = "no further samples were drawn (--samples), or one person is alone", NoTruth = "no person has a true picture for these prompts, or no prompt says what must be true";
@@ -103,7 +106,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
             for (int m = 0; m < run.Methods.Count && people.Length > 1; m++)
             {
                 yield return new RowScores(
-                    $"{run.Methods[m].Name}, another person's pictures", RowKind.Control,
+                    $"{run.Methods[m].Name}{Another}pictures", RowKind.Control,
                     [.. people.Select((_, i) => Score(i, ran[other[i], m].Pictures[^1]).Where(s => OfIdentity.Contains(s.Key)).ToDictionary(s => s.Key, s => s.Value))])
                 {
                     Reason = "the same pictures as in the method's own row",
@@ -164,9 +167,22 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
 
     static TableGroup[] Grouped(RowScores[] rows, EvaluatedPerson[] people, Judges judges)
     {
-        TableGroup Of(string name, int[] who) => new(name, who.Length, [.. rows.Select(row => row.Of(who, judges))]);
+        TableGroup Of(string name, int[] who) => new(name, who.Length, [.. rows.Select(row => row.Of(who, judges))], [.. Compared(rows).Select(pair => pair.Row.Less(pair.Minus, who))]);
         IGrouping<string, int>[] groups = [.. people.Index().GroupBy(p => p.Item.Group, p => p.Index)];
         return [Of("everybody", [.. people.Index().Select(p => p.Index)]), .. groups.Where(_ => groups.Length > 1).Select(g => Of(g.Key, [.. g]))];
+    }
+
+    // The first method with each other one, and every method with its controls.
+    static IEnumerable<(RowScores Row, RowScores Minus)> Compared(RowScores[] rows)
+    {
+        RowScores[] methods = [.. rows.Where(r => r.Kind == RowKind.Method)];
+        foreach (RowScores other in methods.Skip(1))
+            yield return (methods[0], other);
+        foreach (RowScores method in methods)
+        {
+            foreach (RowScores control in rows.Where(r => r.Method.StartsWith($"{method.Method}{Another}", StringComparison.Ordinal)))
+                yield return (method, control);
+        }
     }
 
     // Everybody gets the next of the same group; one who is alone in a group, the next of all.

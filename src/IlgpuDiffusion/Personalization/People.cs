@@ -8,7 +8,7 @@ public static class People
     /// One photo a person, in order of name. Errors: a folder that is missing or has no person in it.
     public static IReadOnlyList<string> Photos(string folder)
     {
-        string[] photos = [.. Folders(folder).Select(person => Pictures(person).FirstOrDefault()).OfType<string>()];
+        string[] photos = [.. Folders(folder).SelectMany(person => Pictures(person).Take(1))];
         return photos.Length > 0 ? photos : throw new IlgdException($"{folder}: none of its folders holds a picture; it should hold one folder a person");
     }
 

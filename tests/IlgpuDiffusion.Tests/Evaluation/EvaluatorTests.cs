@@ -60,6 +60,11 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
             Assert.True(row.Bytes > 0 && row.Seconds > 0);
         }
 
+        PairedDifference difference = Assert.Single(result.Groups[0].Differences, d => d.Method == "lora" && d.Minus == "lidb");
+        Assert.Equal(
+            Row(result, "lora").Scores[Measure.FaceRec].Mean - Row(result, "lidb").Scores[Measure.FaceRec].Mean, difference.Scores[Measure.FaceRec].Mean, Tolerance);
+        Assert.Equal(2, result.Groups[0].Differences.Count(d => d.Minus.EndsWith("another person's pictures", StringComparison.Ordinal)));
+
         RgbImage[] without = Drawn(run, "", "no-personalisation");
         Close(People(i => Prompted(p => Like(without[p], photos[i]))), Row(result, "no personalisation"), Measure.FaceRec);
         Close(1, Row(result, "the photo itself"), Measure.FaceRec);
@@ -103,7 +108,7 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
                 source.Cancel();
         }
 
-        Assert.Throws<OperationCanceledException>(() => new Evaluator(run, Kill, source.Token, _ => Fakes(new FakeJudge())).Run());
+        Assert.Throws<OperationCanceledException>(() => new Evaluator(run, Kill, _ => Fakes(new FakeJudge()), source.Token).Run());
         Dictionary<string, byte[]> kept = Files(run.Out);
         Assert.Equal(4, kept.Keys.Count(IsTrial));
         Assert.False(File.Exists(Path.Combine(run.Out, "table.json")));

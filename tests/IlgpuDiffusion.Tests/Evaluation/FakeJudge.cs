@@ -21,7 +21,7 @@ sealed class FakeJudge(string hash = "0123456789abcdef") : ICaptionEncoder
         return [.. pictures.Select(p => At(Angle(p)))];
     }
 
-    public float[][] Embed(IReadOnlyList<string> captions) => [.. captions.Select(c => At(Angle(c)))];
+    public float[][] EmbedCaptions(IReadOnlyList<string> captions) => [.. captions.Select(c => At(Angle(c)))];
 
     public void Dispose()
     {

@@ -85,7 +85,7 @@ public sealed class JudgesTests : DeviceTest, IDisposable
         int[] ids = words.Encode("a face smiling");
         Tape tape = new(Arena("cpu"), recording: false);
         float[] expected = texts.Pool(tape, texts.Forward(tape, ids, 1), ids).ToArray();
-        Assert.Equal(expected, pair.Embed(["a face smiling"])[0]);
+        Assert.Equal(expected, pair.EmbedCaptions(["a face smiling"])[0]);
         Assert.Equal(10, pair.Embed([picture])[0].Length);
     }
 
@@ -124,7 +124,7 @@ public sealed class JudgesTests : DeviceTest, IDisposable
         using ClipPair pair = ClipPair.Load(folder, device);
 
         Tape tape = new(Arena("cpu"), recording: false);
-        Assert.Equal(texts.Embed(tape, words.Encode("a face"), 1).ToArray(), pair.Embed(["a face"])[0]);
+        Assert.Equal(texts.Embed(tape, words.Encode("a face"), 1).ToArray(), pair.EmbedCaptions(["a face"])[0]);
         byte[] small = IlgpuDiffusion.Data.Resample.Resize(picture, 8, 8, IlgpuDiffusion.Data.ResampleFilter.Bicubic).Pixels;
         float[] mean = [0.5f, 0.4f, 0.3f], deviation = [0.2f, 0.25f, 0.3f];
         float[] pixels = [.. small.Select((b, i) => ((b / 255f) - mean[i % 3]) / deviation[i % 3])];

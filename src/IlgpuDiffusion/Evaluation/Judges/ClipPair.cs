@@ -11,15 +11,15 @@ public sealed class ClipPair : ICaptionEncoder
 {
     const string PicturesName = "pictures", TextsName = "texts", TokenizerName = "tokenizer";
 
-    readonly PictureEncoder pictures;
+    readonly PictureEncoder vision;
     readonly ClipTextModel texts;
     readonly Func<Tape, int[], int, Tensor> embed;
     readonly ClipTokenizer tokenizer;
     readonly Arena arena;
 
-    ClipPair(string folder, PictureEncoder pictures, ClipTextModel texts, Func<Tape, int[], int, Tensor> embed, string tokenizerFolder, Device device)
+    ClipPair(string folder, PictureEncoder vision, ClipTextModel texts, Func<Tape, int[], int, Tensor> embed, string tokenizerFolder, Device device)
     {
-        this.pictures = pictures;
+        this.vision = vision;
         this.texts = texts;
         this.embed = embed;
         tokenizer = new ClipTokenizer(tokenizerFolder);
@@ -34,24 +34,24 @@ public sealed class ClipPair : ICaptionEncoder
     {
         string own = Path.Combine(folder, PicturesName), ownTexts = Path.Combine(folder, TextsName);
         bool ours = Directory.Exists(own);
-        PictureEncoder pictures = ours ? PictureEncoder.Load(own, device) : PictureEncoder.LoadClip(folder, device);
+        PictureEncoder vision = ours ? PictureEncoder.Load(own, device) : PictureEncoder.LoadClip(folder, device);
         try
         {
             ClipTextModel texts = ours ? EncoderFolder.LoadText(ownTexts, device) : ModelFolder.LoadClipText(folder, device);
             Tensor Pooled(Tape tape, int[] ids, int count) => texts.Pool(tape, texts.Forward(tape, ids, count), ids);
             Tensor Projected(Tape tape, int[] ids, int count) => texts.Embed(tape, ids, count);
-            return new ClipPair(folder, pictures, texts, ours ? Pooled : Projected, ours ? Path.Combine(folder, TokenizerName) : folder, device);
+            return new ClipPair(folder, vision, texts, ours ? Pooled : Projected, ours ? Path.Combine(folder, TokenizerName) : folder, device);
         }
         catch
         {
-            pictures.Dispose();
+            vision.Dispose();
             throw;
         }
     }
 
-    public float[][] Embed(IReadOnlyList<RgbImage> shown) => pictures.Embed(shown);
+    public float[][] Embed(IReadOnlyList<RgbImage> pictures) => vision.Embed(pictures);
 
-    public float[][] Embed(IReadOnlyList<string> captions)
+    public float[][] EmbedCaptions(IReadOnlyList<string> captions)
     {
         int[] ids = [.. captions.SelectMany(caption => tokenizer.EncodePadded(caption, texts.Config.MaxPositionEmbeddings))];
         float[] embedded = embed(new Tape(arena, recording: false), ids, captions.Count).ToArray();
@@ -63,6 +63,6 @@ public sealed class ClipPair : ICaptionEncoder
     {
         arena.Dispose();
         texts.Dispose();
-        pictures.Dispose();
+        vision.Dispose();
     }
 }

@@ -15,5 +15,5 @@ public interface IPictureEncoder : IDisposable
 /// One that puts captions into the same space.
 public interface ICaptionEncoder : IPictureEncoder
 {
-    float[][] Embed(IReadOnlyList<string> captions);
+    float[][] EmbedCaptions(IReadOnlyList<string> captions);
 }

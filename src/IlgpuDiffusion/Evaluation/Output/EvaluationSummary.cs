@@ -55,7 +55,21 @@ sealed class EvaluationSummary(EvaluationResult result)
             if (rows.Any(r => later.Contains(r.Method)))
                 yield return Table(title + of, rows);
         }
+
+        if (group.Differences.Count > 0 && group.People > 1)
+            yield return Differences($"Differences, person by person{of}", group.Differences);
     }
+
+    static ReportTable Differences(string title, IReadOnlyList<PairedDifference> differences)
+    {
+        Measure[] columns = [.. Columns.Where(m => differences.Any(d => d.Scores.ContainsKey(m)))];
+        return new ReportTable(
+            title, "Where the interval holds zero, these people do not tell the two apart.", ["", .. columns.Select(m => m.Title)],
+            [.. differences.Select(d => (IReadOnlyList<ReportCell>)[new ReportCell($"{d.Method} − {d.Minus}"), .. columns.Select(m => Cell(d.Scores, m))])]);
+    }
+
+    static ReportCell Cell(IReadOnlyDictionary<Measure, Interval> scores, Measure measure) =>
+        scores.TryGetValue(measure, out Interval i) ? new ReportCell(Three(i.Mean), $"{Three(i.Low)} to {Three(i.High)}") : new ReportCell("—");
 
     ReportTable Table(string title, IReadOnlyList<TableRow> rows)
     {
@@ -69,7 +83,7 @@ sealed class EvaluationSummary(EvaluationResult result)
                 .. rows.Select(row => (IReadOnlyList<ReportCell>)
                 [
                     new ReportCell(row.Method),
-                    .. columns.Select(m => row.Scores.TryGetValue(m, out Interval i) ? new ReportCell(Three(i.Mean), $"{Three(i.Low)} to {Three(i.High)}") : new ReportCell("—")),
+                    .. columns.Select(m => Cell(row.Scores, m)),
                     new ReportCell(row.Seconds is { } s ? s.ToString("0.0", CultureInfo.InvariantCulture) : "—"),
                     new ReportCell(row.Bytes is { } b ? b.ToString("N0", CultureInfo.InvariantCulture) : "—"),
                     Paper(row.Method),
@@ -88,13 +102,13 @@ sealed class EvaluationSummary(EvaluationResult result)
         if (result.Equal.Count == 0)
             yield break;
         string[] methods = [.. result.Curves.Select(c => c.Method)];
-        ReportCell Cell(double? value, string format) => new(value?.ToString(format, CultureInfo.InvariantCulture) ?? "—");
+        ReportCell Number(double? value, string format) => new(value?.ToString(format, CultureInfo.InvariantCulture) ?? "—");
         yield return new ReportTable(
             "Fidelity at equal prompt-following",
             "The most face rec. that a method has anywhere on its curve while it follows prompts at least that well, with straight lines between the iterations that were looked at; — where it never does. "
                 + "The first column is the share of what the model without personalisation does.",
             ["prompt ok", .. methods],
-            [.. result.Equal.Select(e => (IReadOnlyList<ReportCell>)[new ReportCell(Percent(e.Share), Three(e.Prompt)), .. methods.Select(m => Cell(e.Fidelity[m], "0.000"))])]);
+            [.. result.Equal.Select(e => (IReadOnlyList<ReportCell>)[new ReportCell(Percent(e.Share), Three(e.Prompt)), .. methods.Select(m => Number(e.Fidelity[m], "0.000"))])]);
         foreach (string reference in result.Equal.SelectMany(e => e.Seconds.Select(s => s.Reference)).Distinct())
         {
             yield return new ReportTable(
@@ -105,7 +119,7 @@ sealed class EvaluationSummary(EvaluationResult result)
                     .. from e in result.Equal
                        let s = e.Seconds.FirstOrDefault(s => s.Reference == reference)
                        where s is not null
-                       select (IReadOnlyList<ReportCell>)[new ReportCell(Percent(e.Share), Three(e.Prompt)), new ReportCell(Three(s.Fidelity)), .. methods.Select(m => Cell(s.Seconds[m], "0.0"))],
+                       select (IReadOnlyList<ReportCell>)[new ReportCell(Percent(e.Share), Three(e.Prompt)), new ReportCell(Three(s.Fidelity)), .. methods.Select(m => Number(s.Seconds[m], "0.0"))],
                 ]);
         }
     }

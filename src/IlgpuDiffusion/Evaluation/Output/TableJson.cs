@@ -10,7 +10,9 @@ static class TableJson
     public static string Of(EvaluationResult result) => new JsonObject
     {
         ["rows"] = Rows(result.Rows),
-        ["groups"] = Array(result.Groups.Skip(1), g => new JsonObject { ["name"] = g.Name, ["people"] = g.People, ["rows"] = Rows(g.Rows) }),
+        ["differences"] = Differences(result.Groups[0]),
+        ["groups"] = Array(
+            result.Groups.Skip(1), g => new JsonObject { ["name"] = g.Name, ["people"] = g.People, ["rows"] = Rows(g.Rows), ["differences"] = Differences(g) }),
         ["measures"] = new JsonObject(Measure.All.Select(m => KeyValuePair.Create(m.Name, (JsonNode?)m.Meaning))),
         ["curves"] = Array(result.Curves, Curve),
         ["equal_prompt"] = Array(result.Equal, Equal),
@@ -38,7 +40,7 @@ static class TableJson
     {
         JsonObject json = new() { ["method"] = row.Method, ["kind"] = $"{row.Kind}".ToLowerInvariant(), ["people"] = row.People };
         foreach (Measure m in Measure.All)
-            json[m.Name] = row.Scores.TryGetValue(m, out Interval i) ? new JsonObject { ["mean"] = i.Mean, ["low"] = i.Low, ["high"] = i.High } : null;
+            json[m.Name] = Of(row.Scores, m);
         json["seconds"] = row.Seconds;
         json["bytes"] = row.Bytes;
         json["absent"] = new JsonObject(row.Absent.Select(a => KeyValuePair.Create(a.Key.Name, (JsonNode?)a.Value)));
@@ -47,6 +49,18 @@ static class TableJson
             : new JsonObject(Measure.All.Select(m => (m, PaperNumbers.Of(row.Method, m))).Where(p => p.Item2 is not null).Select(p => KeyValuePair.Create(p.m.Name, (JsonNode?)p.Item2)));
         return json;
     });
+
+    // Paired by person.
+    static JsonArray Differences(TableGroup group) => Array(group.Differences, d =>
+    {
+        JsonObject json = new() { ["method"] = d.Method, ["minus"] = d.Minus };
+        foreach (Measure m in d.Scores.Keys)
+            json[m.Name] = Of(d.Scores, m);
+        return json;
+    });
+
+    static JsonObject? Of(IReadOnlyDictionary<Measure, Interval> scores, Measure measure) =>
+        scores.TryGetValue(measure, out Interval i) ? new JsonObject { ["mean"] = i.Mean, ["low"] = i.Low, ["high"] = i.High } : null;
 
     static JsonObject Curve(Curve curve) => new()
     {

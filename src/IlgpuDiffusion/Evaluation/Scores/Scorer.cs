@@ -33,7 +33,7 @@ sealed class Scorer
         if (judges.Clip is not { } clip)
             return;
         string[] all = [.. texts.Concat(prompts.SelectMany(p => p.Judged.SelectMany(aspect => Alternatives(p, aspect)))).Distinct()];
-        foreach ((string caption, float[] vector) in all.Zip(clip.Embed(all)))
+        foreach ((string caption, float[] vector) in all.Zip(clip.EmbedCaptions(all)))
             captions.Add(caption, vector);
     }
 
