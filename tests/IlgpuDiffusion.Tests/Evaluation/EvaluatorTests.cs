@@ -149,6 +149,8 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
         Assert.Equal(Row(result, "lora").Scores[Measure.FaceRec].Mean, curve.Points[^1].Fidelity!.Value, Tolerance);
         Assert.True(curve.Points[0].Seconds < curve.Points[2].Seconds);
         Assert.NotEqual(curve.Points[0].Loss, curve.Points[2].Loss);
+        Assert.Equal([1, 0.9, 0.8, 0.7, 0.6, 0.5], result.Equal.Select(e => e.Share));
+        Assert.All(result.Equal, e => Assert.Equal(curve.FidelityAt(e.Share * curve.Points[0].Prompt!.Value), e.Fidelity["lora"]));
         // The checkpoints do not change what is trained.
         EvaluationRun straight = Settings() with { Methods = run.Methods };
         Run(straight);

@@ -39,6 +39,8 @@ sealed class EvaluationSummary(EvaluationResult result)
             yield return "So nothing here says whether pictures follow their prompts. A method that gives back its input would win on fidelity alone: do not rank by these tables.";
         yield return $"Below each mean, the 95 % interval of a bootstrap over people. The column \"{PaperNumbers.Mark}\" has face rec., DINO, CLIP-I and CLIP-T of the paper's model, people, prompts and judges, none of which are ours.";
         yield return "Seconds run from the photo to the weights, a mean over people, on the machine and under the load of the day; bytes are of one person's weights in float32.";
+        if (result.Facts.Judges["face"] is not null)
+            yield return $"Retrieval is among the photos of all {result.Groups[0].People} people: chance is {Three(1.0 / result.Groups[0].People)}.";
         if (result.Groups[0].People > onPage)
             yield return $"{onPage} of {result.Groups[0].People} people are shown below; everybody's pictures lie in pictures/.";
     }
