@@ -9,7 +9,8 @@ sealed class PersonalizeVerb : Verb
 {
     readonly Argument<string> photo;
     readonly ModelOptions model;
-    readonly Option<string> method;
+    readonly Option<string?> method;
+    readonly Option<string?> hypernetwork;
     readonly Option<string[]> prompts;
     readonly Option<string?> promptFile;
     readonly Option<int> steps;
@@ -39,13 +40,16 @@ sealed class PersonalizeVerb : Verb
             ilgd personalize me.jpg --crop 120,80,400 --prompt "a pencil sketch of a [V] face" --prompt "a [V] face in snow" --out me
             ilgd personalize me.jpg --method lidb --steps 120 --seed 7 --json
             ilgd personalize me.jpg --method dreambooth --prior 4 --save-model
+            ilgd personalize me.jpg --method only-hyper --hypernetwork runs/hyper/hypernetwork
             """)
     {
         photo = Argument("PHOTO", "A picture of one face: PNG, JPEG, WebP, BMP or GIF.");
         model = new ModelOptions(this);
-        method = Option<string>("--method", "What is trained: a LoRA, LiDB (a few thousand numbers), or everything.");
-        method.DefaultValueFactory = _ => Method.Lora.Name;
+        method = Option<string?>(
+            "--method",
+            $"How. [default: {Method.HyperDreamBooth.Name} where the model has a hypernetwork, which predicts the person before {Method.HyperDreamBooth.Steps} iterations, else {Method.Lora.Name}]");
         method.AcceptOnlyFromAmong([.. Method.All.Select(m => m.Name)]);
+        hypernetwork = Option<string?>("--hypernetwork", $"Folder of a hypernetwork, as `ilgd train hypernetwork` writes it. [default: the model's folder {PersonPredictor.FolderName}]", "DIR");
         prompts = Option<string[]>("--prompt", "What to draw; [V] stands for the person. May be given several times. [default: eight of them]", "TEXT");
         promptFile = Option<string?>("--prompts", "A file with one prompt a line.", "FILE");
         steps = Number("--steps", "Finetuning steps. [default: the method's]", 1, 100_000);
@@ -76,6 +80,8 @@ sealed class PersonalizeVerb : Verb
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         PersonalizationRun run = Settings(parsed);
+        if (run.Hypernetwork is null && parsed.GetValue(method) is null && !forMachine)
+            output.WriteLine($"{run.Model}: has no hypernetwork, so nothing is predicted: method {run.Method.Name}");
         RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
         if (forMachine)
         {
@@ -90,7 +96,9 @@ sealed class PersonalizeVerb : Verb
 
     PersonalizationRun Settings(ParseResult parsed)
     {
-        Method chosen = Method.ByName(parsed.GetRequiredValue(method));
+        string place = Path.Combine(model.Path(parsed), PersonPredictor.FolderName);
+        string? predictor = parsed.GetValue(hypernetwork) ?? (Directory.Exists(place) ? place : null);
+        Method chosen = parsed.GetValue(method) is { } name ? Method.ByName(name) : Method.Default(predictor is not null);
         chosen = chosen with
         {
             Steps = Given(parsed, steps, chosen.Steps),
@@ -111,6 +119,7 @@ sealed class PersonalizeVerb : Verb
             Variant = model.Variant(parsed),
             ModelConfig = model.Config(parsed),
             Method = chosen,
+            Hypernetwork = predictor,
             Prompts = texts.Count > 0 ? texts : PersonalizationRun.DefaultPrompts,
             Subject = new Subject(parsed.GetRequiredValue(identifier), parsed.GetRequiredValue(classNoun)),
             Sampling = sampling.Of(parsed),

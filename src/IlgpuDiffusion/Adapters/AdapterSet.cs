@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
 
@@ -21,7 +22,7 @@ public sealed class AdapterSet : IAdaptation, IDisposable
     /// One for each target, in the same order.
     public IReadOnlyList<ILowRank> Adapters { get; }
 
-    /// What is learned: keys `<target>.down`, `.up` or `.A_train`, `.B_train`.
+    /// What is learned: keys `<target>.down`, `.up` or `.A_train`, `.B_train`. Nothing, where a prediction is taken as it is.
     public Weights Weights { get; } = new();
 
     /// LoRA of one rank on all targets; A is normal with variance 1/in, B zero.
@@ -30,7 +31,48 @@ public sealed class AdapterSet : IAdaptation, IDisposable
         AdapterSet set = new(
             targets, (t, trained, _) => new Lora(trained.Root.Scope(t.Path), t.Layer.InFeatures, t.Layer.OutFeatures, rank, alpha), device, "LoRA");
         foreach (Lora lora in set.Adapters.Cast<Lora>())
-            lora.Down.Value.CopyFrom(RandomBasis.Gaussian(seed, lora.Down.Name, (int)lora.Down.Shape.Count, 1 / MathF.Sqrt(lora.Down.Shape[1])));
+            Start(lora, seed);
+        return set;
+    }
+
+    static void Start(Lora lora, ulong seed) =>
+        lora.Down.Value.CopyFrom(RandomBasis.Gaussian(seed, lora.Down.Name, (int)lora.Down.Shape.Count, 1 / MathF.Sqrt(lora.Down.Shape[1])));
+
+    /// A prediction, frozen, with a LoRA of rank `rank` beside it: <see cref="RelaxedLora"/>.
+    public static AdapterSet Relaxed(PredictedUpdate prediction, int rank, ulong seed, Device device)
+    {
+        AdapterSet set = new(
+            prediction.Targets,
+            (t, trained, frozen) => new RelaxedLora(trained.Root.Scope(t.Path), frozen.Root.Scope(t.Path), t.Layer.InFeatures, t.Layer.OutFeatures, rank), device, "rank-relaxed LoRA");
+        for (int i = 0; i < prediction.Targets.Count; i++)
+        {
+            RelaxedLora relaxed = (RelaxedLora)set.Adapters[i];
+            relaxed.PredictedDown.Value.CopyFrom(prediction.Factors[i].Down);
+            relaxed.PredictedUp.Value.CopyFrom(prediction.Factors[i].Up);
+            if (relaxed.Lora is { } lora)
+                Start(lora, seed);
+        }
+
+        return set;
+    }
+
+    /// A prediction as the first rank of a LoRA that is trained whole, by its singular value decomposition: the unit direction goes down, its length up.
+    public static AdapterSet Continued(PredictedUpdate prediction, int rank, ulong seed, Device device)
+    {
+        AdapterSet set = Lora(prediction.Targets, rank, rank, seed, device);
+        for (int i = 0; i < prediction.Targets.Count; i++)
+        {
+            Lora lora = (Lora)set.Adapters[i];
+            (float[] down, float[] up) = prediction.Factors[i];
+            float length = MathF.Max(TensorPrimitives.Norm(down), float.Epsilon);
+            float[] downs = lora.Down.Value.ToArray(), ups = lora.Up.Value.ToArray();
+            TensorPrimitives.Divide(down, length, downs.AsSpan(0, down.Length));
+            for (int o = 0; o < up.Length; o++)
+                ups[o * rank] = length * up[o];
+            lora.Down.Value.CopyFrom(downs);
+            lora.Up.Value.CopyFrom(ups);
+        }
+
         return set;
     }
 

@@ -12,6 +12,9 @@ public sealed class Embedding(WeightScope w, int count, int features) : IDisposa
 
     public Parameter Weight => weight;
 
+    /// Rows (n, D) that stand for n ids while they are set, whether the table has these ids or not: what textual inversion trains.
+    public (IReadOnlyList<int> Ids, Tensor Rows)? Learned { get; set; }
+
     /// Puts rows after the table's own, which stays as it is; what textual inversion learned.   rows: (n, D)   returns the first one's id
     public int Append(Device device, ReadOnlySpan<float> rows)
     {
@@ -26,31 +29,52 @@ public sealed class Embedding(WeightScope w, int count, int features) : IDisposa
         return count + (before.Length / features);
     }
 
-    /// ids: `shape` of them   returns (shape…, D)   Errors: an id outside the table and its appended rows.
+    /// ids: `shape` of them   returns (shape…, D)   Errors: an id outside the table, its appended and its learned rows.
     public Tensor Forward(Tape tape, ReadOnlySpan<int> ids, Shape shape)
     {
         int all = count + (appended?.Shape[0] ?? 0);
-        foreach (int id in ids)
+        List<int>[] wanted = [[], [], []];
+        (int Table, int At)[] places = new (int, int)[ids.Length];
+        for (int i = 0; i < ids.Length; i++)
         {
-            if ((uint)id >= (uint)all)
+            int id = ids[i], learned = Learned is { } l ? IndexOf(l.Ids, id) : -1;
+            if (learned < 0 && (uint)id >= (uint)all)
                 throw new IlgdException($"{weight.Name}: id {id} is outside 0 to {all - 1}; is the tokenizer that of this model?");
+            (int table, int row) = learned >= 0 ? (2, learned) : id >= count ? (1, id - count) : (0, id);
+            places[i] = (table, wanted[table].Count);
+            wanted[table].Add(row);
         }
 
-        return appended is { } rows && ids.ContainsAnyInRange(count, all) ? FromBoth(tape, ids, shape, rows) : Ops.TokenEmbedding.Forward(tape, ids, shape, weight);
+        return wanted[1].Count + wanted[2].Count == 0 ? Ops.TokenEmbedding.Forward(tape, ids, shape, weight) : FromAll(tape, wanted, places, shape);
     }
 
     // What each table has to give, one after the other, then in the order asked for.
-    Tensor FromBoth(Tape tape, ReadOnlySpan<int> ids, Shape shape, Tensor rows)
+    Tensor FromAll(Tape tape, List<int>[] wanted, (int Table, int At)[] places, Shape shape)
     {
-        List<int> own = [], more = [];
-        int[] order = new int[ids.Length];
-        foreach (int id in ids)
-            (id < count ? own : more).Add(id < count ? id : id - count);
-        for (int i = 0, ownAt = 0, moreAt = own.Count; i < ids.Length; i++)
-            order[i] = ids[i] < count ? ownAt++ : moreAt++;
-        Tensor learned = Ops.TokenEmbedding.Forward(tape, [.. more], [more.Count], rows);
-        Tensor both = own.Count == 0 ? learned : Ops.Concat.Forward(tape, Ops.TokenEmbedding.Forward(tape, [.. own], [own.Count], weight), learned, axis: 0);
-        return Ops.TokenEmbedding.Forward(tape, order, shape, both);
+        Tensor?[] tables = [weight, appended, Learned?.Rows];
+        Tensor? rows = null;
+        int[] starts = new int[tables.Length];
+        for (int t = 0; t < tables.Length; t++)
+        {
+            starts[t] = rows?.Shape[0] ?? 0;
+            if (wanted[t].Count == 0)
+                continue;
+            Tensor part = Ops.TokenEmbedding.Forward(tape, [.. wanted[t]], [wanted[t].Count], tables[t]!);
+            rows = rows is null ? part : Ops.Concat.Forward(tape, rows, part, axis: 0);
+        }
+
+        return Ops.TokenEmbedding.Forward(tape, [.. places.Select(p => starts[p.Table] + p.At)], shape, rows!);
+    }
+
+    static int IndexOf(IReadOnlyList<int> ids, int id)
+    {
+        for (int i = 0; i < ids.Count; i++)
+        {
+            if (ids[i] == id)
+                return i;
+        }
+
+        return -1;
     }
 
     public void Dispose() => memory?.Dispose();

@@ -23,7 +23,9 @@ public sealed class Finetuning : IDisposable
     readonly TrainLoop loop;
 
     /// `latent`: (h, w, L) of the photo, scaled   `prior`: latents of class pictures, (N, h, w, L), for methods with prior preservation
-    public Finetuning(DiffusionModel model, Method method, Subject subject, float[] latent, float[] prior, Shape latentShape, ulong seed, Arena arena)
+    /// `prediction`: for methods that start from one
+    public Finetuning(
+        DiffusionModel model, Method method, Subject subject, float[] latent, float[] prior, Shape latentShape, ulong seed, Arena arena, PredictedUpdate? prediction = null)
     {
         this.model = model;
         this.method = method;
@@ -33,22 +35,52 @@ public sealed class Finetuning : IDisposable
         Prior = prior;
         LatentShape = latentShape;
         schedule = new NoiseSchedule(model.Scheduler);
-        if (method.Trains == Trains.Everything)
+        switch (method.Trains)
         {
-            trainees.Add(new Trainee("unet", new AdamW(model.UNet.Weights, method.Optimizer)));
-            trainees.Add(new Trainee("text_encoder", new AdamW(model.TextEncoder.Weights, method.Optimizer)));
-        }
-        else
-        {
-            IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights);
-            Adapter = method.Trains == Trains.Lora
-                ? AdapterSet.Lora(targets, method.Rank, method.Rank, seed, arena.Device)
-                : AdapterSet.Lidb(targets, method.A, method.B, method.Rank, LidbSeed, arena.Device);
-            trainees.Add(new Trainee("adapter", new AdamW(Adapter.Weights, method.Optimizer)));
-            Adapter.Attach();
+            case Trains.Everything:
+                Train("unet", model.UNet.Weights);
+                Train("text_encoder", model.TextEncoder.Weights);
+                break;
+            case Trains.TextualInversion:
+                Words = WordsOf(model, subject);
+                Train("token_rows", Words.Weights);
+                break;
+            default:
+                Adapter = AdapterOf(model, method, seed, prediction);
+                if (method.Rank > 0)
+                    Train("adapter", Adapter.Weights);
+                break;
         }
 
+        Adaptation?.Attach();
         loop = new TrainLoop(arena, trainees, step => Math.Min(1, (step + 1.0) / method.WarmupSteps), method.MaxGradNorm);
+    }
+
+    void Train(string name, Weights weights) => trainees.Add(new Trainee(name, new AdamW(weights, method.Optimizer)));
+
+    // Every token of the identifier begins as the class: "face".
+    static TokenRows WordsOf(DiffusionModel model, Subject subject)
+    {
+        int[] ids = [.. model.Tokenizer.EncodeText(subject.Identifier).Distinct()];
+        int width = model.TextEncoder.Config.HiddenSize, start = model.Tokenizer.EncodeText(subject.ClassNoun)[0];
+        ReadOnlySpan<float> row = model.TextEncoder.Tokens.Weight.Value.ToArray().AsSpan(start * width, width);
+        float[] rows = new float[ids.Length * width];
+        for (int i = 0; i < ids.Length; i++)
+            row.CopyTo(rows.AsSpan(i * width));
+        return new TokenRows(model, ids, rows);
+    }
+
+    static AdapterSet AdapterOf(DiffusionModel model, Method method, ulong seed, PredictedUpdate? prediction)
+    {
+        IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights);
+        if (method.Trains == Trains.Lidb)
+            return AdapterSet.Lidb(targets, method.A, method.B, method.Rank, LidbSeed, model.Device);
+        if (method.Prediction == PredictionUse.None)
+            return AdapterSet.Lora(targets, method.Rank, method.Rank, seed, model.Device);
+        PredictedUpdate start = prediction ?? throw new IlgdException($"method '{method.Name}' starts from a prediction, and there is none: name a hypernetwork");
+        return method.Prediction == PredictionUse.Frozen
+            ? AdapterSet.Relaxed(start, method.Rank, seed, model.Device)
+            : AdapterSet.Continued(start, method.Rank, seed, model.Device);
     }
 
     /// The bases of LiDB are the same for everybody: only then do two people's numbers mean the same.
@@ -60,8 +92,16 @@ public sealed class Finetuning : IDisposable
 
     public Shape LatentShape { get; }
 
-    /// What was learned; null for a method that trains everything.
+    /// What was learned of the layers; null for a method that learns something else.
     public AdapterSet? Adapter { get; }
+
+    /// What was learned of the words.
+    public TokenRows? Words { get; }
+
+    /// What makes the model draw the person and can be taken off; null for a method that trains everything.
+    public IAdaptation? Adaptation => (IAdaptation?)Adapter ?? Words;
+
+    public long TrainedParameters => trainees.Sum(t => t.Weights.Count);
 
     /// Runs all iterations; `progress` gets each as it is done.
     public IReadOnlyList<double> Run(Action<TrainStep>? progress = null)
@@ -114,5 +154,6 @@ public sealed class Finetuning : IDisposable
         foreach (Trainee trainee in trainees)
             trainee.Optimizer.Dispose();
         Adapter?.Dispose();
+        Words?.Dispose();
     }
 }

@@ -13,6 +13,22 @@ public enum Trains
 
     /// The low-dimensional update of HyperDreamBooth between frozen orthonormal bases.
     Lidb,
+
+    /// The identifier's rows of the token table (Gal et al. 2023).
+    TextualInversion,
+}
+
+/// What a method does with a hypernetwork's prediction.
+public enum PredictionUse
+{
+    /// It has none.
+    None,
+
+    /// Added to the model and left as it is: a LoRA beside it is trained (HyperDreamBooth, section 4.3).
+    Frozen,
+
+    /// The first rank of the LoRA that is trained.
+    Trained,
 }
 
 /// A method of personalisation is a record of settings, not a fork of the trainer.
@@ -22,6 +38,13 @@ public sealed record Method
 
     public required Trains Trains { get; init; }
 
+    /// Of a LoRA's training: what it starts from.
+    public PredictionUse Prediction { get; init; }
+
+    /// Times that a prediction is refined; 0 is as often as the hypernetwork was trained to.
+    public int Refinements { get; init; }
+
+    /// Of the update; 0, for a prediction alone, trains nothing.
     public int Rank { get; init; } = 4;
 
     /// LiDB's basis sizes on the input and the output side.
@@ -77,7 +100,51 @@ public sealed record Method
         Optimizer = new AdamWSettings { LearningRate = 1e-4, WeightDecay = 0.01 },
     };
 
-    public static IReadOnlyList<Method> All { get; } = [Lora, Lidb, DreamBooth];
+    /// Both stages of the paper: a prediction, then forty iterations of a LoRA of a higher rank beside it.
+    public static Method HyperDreamBooth { get; } = new()
+    {
+        Name = "hyperdreambooth",
+        Trains = Trains.Lora,
+        Prediction = PredictionUse.Frozen,
+        Rank = 12,
+        Optimizer = new AdamWSettings { LearningRate = 3e-3, WeightDecay = 0 },
+    };
+
+    /// HyperDreamBooth with its prediction trained on too.
+    public static Method HyperTrained { get; } = HyperDreamBooth with { Name = "hyper-trained", Prediction = PredictionUse.Trained };
+
+    /// Table 3: the second stage without the first.
+    public static Method NoHyper { get; } = HyperDreamBooth with { Name = "no-hyper", Prediction = PredictionUse.None };
+
+    /// Table 3: the first stage without the second.
+    public static Method OnlyHyper { get; } = HyperDreamBooth with { Name = "only-hyper", Rank = 0, Steps = 0 };
+
+    /// Table 3: both stages, the prediction refined once.
+    public static Method K1 { get; } = HyperDreamBooth with { Name = "k1", Refinements = 1 };
+
+    public static Method DreamBoothPrior { get; } = DreamBooth with { Name = "dreambooth-prior", PriorPairs = 6 };
+
+    /// Table 2: fewer iterations at a higher learning rate.
+    public static Method DreamBoothAgg1 { get; } = DreamBooth with { Name = "dreambooth-agg-1", Steps = 400, Pairs = 2, Optimizer = DreamBooth.Optimizer with { LearningRate = 3e-4 } };
+
+    public static Method DreamBoothAgg2 { get; } = DreamBooth with { Name = "dreambooth-agg-2", Pairs = 4, Optimizer = DreamBooth.Optimizer with { LearningRate = 4e-4 } };
+
+    public static Method TextualInversion { get; } = new()
+    {
+        Name = "textual-inversion",
+        Trains = Trains.TextualInversion,
+        Steps = 150,
+        Pairs = 12,
+        Optimizer = new AdamWSettings { LearningRate = 2e-2, WeightDecay = 0 },
+    };
+
+    public static IReadOnlyList<Method> All { get; } =
+    [
+        HyperDreamBooth, HyperTrained, NoHyper, OnlyHyper, K1, Lora, Lidb, DreamBooth, DreamBoothPrior, DreamBoothAgg1, DreamBoothAgg2, TextualInversion,
+    ];
+
+    /// What is done where nothing is said: both stages where there is a hypernetwork, else the one that needs none.
+    public static Method Default(bool hypernetwork) => hypernetwork ? HyperDreamBooth : Lora;
 
     public static Method ByName(string name) => All.FirstOrDefault(m => m.Name == name)
         ?? throw new IlgdException($"unknown method '{name}': use one of {string.Join(", ", All.Select(m => m.Name))}");

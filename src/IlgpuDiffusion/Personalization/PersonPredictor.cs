@@ -12,6 +12,9 @@ namespace IlgpuDiffusion.Personalization;
 /// A hypernetwork with what is around it: the frozen image encoder before it and the space of people behind it. From a picture of a face to that person's weights.
 public sealed class PersonPredictor : IDisposable
 {
+    /// Its folder in the folder of the model it belongs to.
+    public const string FolderName = "hypernetwork";
+
     const string Config = "config.json", SettingsName = "settings.json", Network = "model.safetensors", MeanName = "mean.safetensors", Bases = "bases.safetensors", EncoderName = "encoder";
 
     static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
@@ -68,6 +71,13 @@ public sealed class PersonPredictor : IDisposable
         float[] theta = Predict(tape, tape.From(Array.ConvertAll(fitted.Pixels, v => (v / 127.5f) - 1), [1, fitted.Height, fitted.Width, 3]), refinements).ToArray();
         arena.Reset();
         return theta;
+    }
+
+    /// One person's update of this model, from one picture.
+    public PredictedUpdate Update(Arena arena, RgbImage picture, int refinements = 0)
+    {
+        float[] theta = Predict(arena, picture, refinements);
+        return new PredictedUpdate(Space.Targets, Space.Multiplied(arena, theta), theta);
     }
 
     /// Random bases that were not learned are made again from their seed and need no file.

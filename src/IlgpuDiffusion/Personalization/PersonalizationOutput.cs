@@ -53,7 +53,7 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
             yield return new ReportNumber($"the same on {OthersLossBefore.Length} other people", OthersLossBefore.Average(), OthersLossAfter.Average());
     }
 
-    public void WriteReport(IReadOnlyList<(string Phase, double Seconds)> phases) => HtmlReport.Write(Stage.File("report.html"), new PersonalizationReport
+    public void WriteReport(IReadOnlyList<(string Phase, double Seconds)> phases, ModelSizes sizes) => HtmlReport.Write(Stage.File("report.html"), new PersonalizationReport
     {
         Title = "One photo, personalised",
         Subtitle = $"{run.Method.Name}, {run.Method.Steps} steps on {run.Device}, drawn by {run.Sampling.Scheduler} in {run.Sampling.Steps} steps",
@@ -72,6 +72,8 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
             ("pairs a step", $"{run.Method.Pairs}"),
             ("learning rate", $"{run.Method.Optimizer.LearningRate}"),
             ("prior pairs", $"{run.Method.PriorPairs}"),
+            ("numbers saved", $"{sizes.Saved:N0} of the model's {sizes.Full:N0}"),
+            ("as LiDB", $"{sizes.Lidb:N0}: {sizes.LidbOfLora:P1} of a LoRA of rank 1 (the paper's: 7.5 %), the model is {sizes.FullOfLidb:N0} times as large (10,000)"),
             ("[V]", run.Subject.Identifier),
             ("seed", $"{run.Seed}"),
             ("guidance", $"{run.Sampling.Guidance}"),

@@ -52,6 +52,9 @@ public sealed record PersonalizationRun
     /// For a single-file checkpoint: the folder that configs and tokenizer come from.
     public string? ModelConfig { get; init; }
 
+    /// Folder of the hypernetwork that predicts the person, for methods that start from a prediction; null for the others.
+    public string? Hypernetwork { get; init; }
+
     public required string Out { get; init; }
 
     public Method Method { get; init; } = Method.Lora;

@@ -48,7 +48,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, null));
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(sampler, shape));
 
-        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena);
+        PredictedUpdate? prediction = run.Method.Prediction == PredictionUse.None ? null : Timed("predict", () => Predict(model, arena, photo));
+        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, prediction);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
         Timed("loss after", () => (after, othersAfter) = Losses(model, arena, latent, others, shape));
         RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, finetuning));
@@ -65,15 +66,17 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             OthersLossBefore = othersBefore,
             OthersLossAfter = othersAfter,
         };
-        Timed("write", () => Write(output, finetuning, model, arena, baseHash));
-        output.WriteReport(seconds);
+        ModelSizes sizes = ModelSizes.Of(model, run.Method, Saved(finetuning));
+        Timed("write", () => Write(output, finetuning, prediction, model, arena, baseHash));
+        output.WriteReport(seconds, sizes);
         RunRecord record = new()
         {
             Settings = run,
             Machine = RunMachine.Of(device, run.Threads),
             PictureSize = size,
             BaseSha256 = baseHash,
-            TrainedParameters = finetuning.Adapter?.Weights.Count ?? model.UNet.Weights.Count + model.TextEncoder.Weights.Count,
+            TrainedParameters = finetuning.TrainedParameters,
+            Sizes = sizes,
             Seconds = seconds.ToDictionary(p => p.Phase, p => Math.Round(p.Seconds, 3)),
             PeakMemoryBytes = PeakMemory.Bytes(),
             Loss = losses,
@@ -99,8 +102,19 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     RgbImage[] Draw(PictureSampler sampler, string phase, Finetuning? after)
     {
         string[] prompts = [.. run.Prompts.Select(prompt => after is null ? run.Subject.Without(prompt) : prompt)];
-        return sampler.Decode(sampler.Latents(prompts, Noise(sampler, run.Seed, prompts.Length), after?.Adapter, (done, total) => Report(phase, done, total)));
+        return sampler.Decode(sampler.Latents(prompts, Noise(sampler, run.Seed, prompts.Length), after?.Adaptation, (done, total) => Report(phase, done, total)));
     }
+
+    PredictedUpdate Predict(DiffusionModel model, Arena arena, RgbImage photo)
+    {
+        string folder = run.Hypernetwork
+            ?? throw new IlgdException($"method '{run.Method.Name}' starts from a prediction and the model has no {PersonPredictor.FolderName} folder: name one with --hypernetwork DIR, or take --method {Method.NoHyper.Name}");
+        using PersonPredictor predictor = PersonPredictor.Load(folder, model);
+        return predictor.Update(arena, photo, run.Method.Refinements);
+    }
+
+    // Of an adapter what was predicted and what was trained, else what was trained.
+    static long Saved(Finetuning finetuning) => finetuning.Adapter?.Adapters.Sum(a => a is RelaxedLora r ? r.PredictedDown.Shape.Count + r.PredictedUp.Shape.Count : 0) + finetuning.TrainedParameters ?? finetuning.TrainedParameters;
 
     // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.
     float[] ClassLatents(PictureSampler sampler, Shape shape)
@@ -118,7 +132,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
 
     void Trained(TrainStep step) => Report(TrainPhase, step.Step + 1, run.Method.Steps, $"loss {step.Loss:0.0000}");
 
-    void Write(PersonalizationOutput output, Finetuning finetuning, DiffusionModel model, Arena arena, string baseHash)
+    void Write(PersonalizationOutput output, Finetuning finetuning, PredictedUpdate? prediction, DiffusionModel model, Arena arena, string baseHash)
     {
         output.WritePictures();
         if (finetuning.Adapter is { } adapter)
@@ -133,6 +147,10 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             }
         }
 
+        if (prediction is not null)
+            WritePrediction(output.Stage.File("prediction.safetensors"), prediction, baseHash);
+        if (finetuning.Words is { } words)
+            new TextualInversion("", $"<{run.Subject.Identifier}>", words.Rows.Length / words.Ids.Count, words.Rows).Save(output.Stage.File("learned_embeds.safetensors"));
         if (run.SaveModel)
         {
             using Fold fold = new(model);
@@ -140,6 +158,15 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
                 fold.Add(AdapterFile.Load(output.Stage.File(PersonalizationOutput.AdapterName), model));
             ModelFolder.Save(model, output.Stage.File("model"));
         }
+    }
+
+    // The person as the hypernetwork sees them: a + b numbers a layer.
+    static void WritePrediction(string path, PredictedUpdate prediction, string baseHash)
+    {
+        SafetensorsWriter writer = new();
+        writer.Metadata["lidb_base_sha256"] = baseHash;
+        writer.Add("theta", [prediction.Targets.Count, prediction.Theta.Length / prediction.Targets.Count], prediction.Theta);
+        writer.Write(path);
     }
 
     // What other programs show of a LoRA. No paths and no prompts: the file is given away.

@@ -42,6 +42,9 @@ public sealed record RunRecord
     /// Numbers that were trained.
     public required long TrainedParameters { get; init; }
 
+    /// Numbers in float32 take four times as many bytes, in float16 twice.
+    public required ModelSizes Sizes { get; init; }
+
     /// By phase, in the order in which they ran.
     public required IReadOnlyDictionary<string, double> Seconds { get; init; }
 

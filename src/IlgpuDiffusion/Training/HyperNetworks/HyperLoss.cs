@@ -76,9 +76,10 @@ public sealed class HyperLoss(DiffusionModel model, PersonPredictor predictor, P
         }
 
         int[] order = Rng(OrderStream, step).Permutation(n), timesteps = Timesteps.Stratified(Rng(TimeStream, step), n, schedule.Count);
-        NoisyBatch noisy = new(x0, noise, [.. order.Select(i => timesteps[i])], [n, latents.Each[0], latents.Each[1], latents.Each[2]]);
+        int[] shuffled = [.. order.Select(i => timesteps[i])];
+        NoisyBatch noisy = new(x0, noise, shuffled, [n, latents.Each[0], latents.Each[1], latents.Each[2]]);
         predictor.Space.Put(tape, theta);
-        Tensor loss = DenoisingLoss.Forward(tape, model.UNet, schedule, noisy, model.TextEncoder.Forward(tape, [.. ids], n));
+        Tensor loss = DenoisingLoss.Forward(tape, model.UNet, schedule, noisy, model.TextEncoder.Forward(tape, [.. ids], n), schedule.LossWeights(shuffled, recipe.MinSnrGamma));
         predictor.Space.Detach();
         return loss;
     }

@@ -20,7 +20,7 @@ public sealed record HyperRecipe
     /// People a step, each with weights of their own.
     public int People { get; init; } = 32;
 
-    public double RealShare { get; init; } = 0.3;
+    public double RealShare { get; init; } = 0.4;
 
     /// Share of samples whose picture is the very photo that the network sees. The others are the person in another picture, under a prompt that says what is in it, so that
     /// the person is learned and not the photo, and prompts go on being followed.
@@ -28,6 +28,10 @@ public sealed record HyperRecipe
 
     /// α of the diffusion loss; 0 leaves it out.
     public double DiffusionWeight { get; init; } = 1;
+
+    /// γ of Min-SNR weights of the diffusion loss (Hang et al. 2023); null weighs all timesteps alike, and then half of the loss is of timesteps with so little noise that
+    /// nobody's weights matter there.
+    public double? MinSnrGamma { get; init; } = 5;
 
     /// β of |θ̂ − θ|², relative to the mean of |θ|²; 0 leaves it out. Needs targets.
     public double TargetWeight { get; init; }
@@ -55,5 +59,5 @@ public sealed record HyperRecipe
     public int ProbePairs { get; init; } = 8;
 
     /// As the paper has it: one photo, one prompt, both losses.
-    public static HyperRecipe Paper { get; } = new() { Predictor = PredictorSettings.Paper, SamePictureShare = 1, TargetWeight = 0.1 };
+    public static HyperRecipe Paper { get; } = new() { Predictor = PredictorSettings.Paper, SamePictureShare = 1, TargetWeight = 0.1, MinSnrGamma = null };
 }
