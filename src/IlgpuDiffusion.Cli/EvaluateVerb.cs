@@ -16,6 +16,7 @@ sealed class EvaluateVerb : Verb
     readonly Option<int> seeds;
     readonly Option<int> samples;
     readonly Option<int[]> curve;
+    readonly Option<string?> hypernetwork;
     readonly Option<string?> faceEncoder;
     readonly Option<string?> dino;
     readonly Option<string?> clip;
@@ -51,6 +52,7 @@ sealed class EvaluateVerb : Verb
         curve = Option<int[]>("--curve", "Iterations at which methods are looked at too. [default: their last alone]", "N,…");
         curve.AllowMultipleArgumentsPerToken = true;
         curve.CustomParser = Numbers;
+        hypernetwork = Option<string?>("--hypernetwork", $"Folder of a hypernetwork, for methods that start from its prediction. [default: the model's folder {PersonPredictor.FolderName}]", "DIR");
         faceEncoder = Option<string?>("--face-encoder", "Recognises faces: a network of `ilgd train evaluators`, a ViT, or facenet-pytorch's. [default: the model's evaluators/judge or face]", "DIR");
         dino = Option<string?>("--dino", "Says how alike pictures are: a network of `ilgd train evaluators`, or DINO's ViT. [default: the model's evaluators/dino]", "DIR");
         clip = Option<string?>("--clip", "Says whether pictures follow prompts: the pair of `ilgd train evaluators`, or CLIP. [default: the model's evaluators/clip]", "DIR");
@@ -100,6 +102,7 @@ sealed class EvaluateVerb : Verb
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),
         Curve = parsed.GetValue(curve) ?? [],
+        Hypernetwork = parsed.GetValue(hypernetwork) ?? (Path.Combine(model.Path(parsed), PersonPredictor.FolderName) is var beside && Directory.Exists(beside) ? beside : null),
         FaceEncoder = parsed.GetValue(faceEncoder),
         Dino = parsed.GetValue(dino),
         Clip = parsed.GetValue(clip),

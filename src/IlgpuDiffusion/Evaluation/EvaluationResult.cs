@@ -39,5 +39,5 @@ public sealed record EvaluationResult
     public required int Found { get; init; }
 }
 
-/// Which networks were at work: hashes, by judge null where there is none.
-public sealed record RunFacts(string Model, IReadOnlyDictionary<string, string?> Judges);
+/// Which networks were at work: hashes, by judge null where there is none. `OwnJudge`: faces are judged by the very network that the hypernetwork sees with.
+public sealed record RunFacts(string Model, IReadOnlyDictionary<string, string?> Judges, bool OwnJudge);

@@ -18,6 +18,9 @@ public sealed record EvaluationRun
     /// For a single-file checkpoint: the folder that configs and tokenizer come from.
     public string? ModelConfig { get; init; }
 
+    /// Folder of the hypernetwork for methods that start from a prediction.
+    public string? Hypernetwork { get; init; }
+
     /// Where tables, page and results go; a run that finds results there goes on from them.
     public required string Out { get; init; }
 

@@ -36,17 +36,24 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
         int size = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
         EvaluatedPerson[] people = [.. run.People.SelectMany(folder => EvaluatedPerson.Load(folder, size))];
         using Judges found = judges?.Invoke(device) ?? Judges.Load(run.FaceEncoder, run.Dino, run.Clip, run.Model, device);
+        using PersonPredictor? predictor = Predictor(model);
         using Arena arena = new(device);
         Scorer scorer = new(found, people, run.Prompts, run.Subject);
-        Trials trials = new(run, model, arena, size, Report);
+        Trials trials = new(run, model, predictor, arena, size, Report);
 
         EvaluationFiles files = EvaluationFiles.Open(run, people);
         ScoredPictures[] without = [.. Seeds.Select(seed => trials.Without(seed)).Select((trial, seed) => Scored(seed == 0 ? files.Shown(null, Trials.NoMethod, trial) : trial))];
         Ran[,] ran = new Ran[people.Length, run.Methods.Count];
+        ScoredPictures[]?[,] mistaken = new ScoredPictures[people.Length, run.Methods.Count][];
+        int[] other = Derangement(people);
         for (int i = 0; i < people.Length; i++)
         {
             for (int m = 0; m < run.Methods.Count; m++)
+            {
                 ran[i, m] = RunOne(people[i], run.Methods[m]);
+                mistaken[i, m] = Mistaken(people[i], run.Methods[m], people[other[i]]);
+            }
+
             files.Finish(people[i]);
         }
 
@@ -55,7 +62,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
         EvaluationResult result = new()
         {
             Settings = run,
-            Facts = new RunFacts(trials.Model, new[] { "face", "dino", "clip" }.ToDictionary(name => name, name => found.Named.GetValueOrDefault(name)?.Hash)),
+            Facts = new RunFacts(trials.Model, new[] { "face", "dino", "clip" }.ToDictionary(name => name, name => found.Named.GetValueOrDefault(name)?.Hash), OwnJudge(predictor, found)),
             Groups = Grouped(rows, people, found),
             People = [.. rows.SelectMany(row => people.Select((p, i) => new PersonScores(p.Group, p.Name, row.Method, row.ByPerson[i])))],
             Curves = curves,
@@ -87,6 +94,16 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
                 [.. steps.Select((_, k) => seeds.Select(s => s[k].Pictures).ToArray())]);
         }
 
+        // The method on this person after somebody else's prediction: what of the gain is the person, and what any prediction gives.
+        ScoredPictures[]? Mistaken(EvaluatedPerson person, Method method, EvaluatedPerson from)
+        {
+            if (method.Prediction == PredictionUse.None || from == person)
+                return null;
+            Trial[] made = [.. Seeds.Select(seed => trials.Of(person, method, seed, [method.Steps], from)[0])];
+            files.Shown(person, $"{method.Name}{Another}prediction", made[0]);
+            return [.. made.Select(Scored)];
+        }
+
         IReadOnlyDictionary<Measure, double> Score(int person, ScoredPictures[] seeds) => RowScores.Mean([.. seeds.Select(pictures => scorer.Score(person, pictures))]);
 
         IEnumerable<RowScores> Rows()
@@ -102,7 +119,17 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
                 };
             }
 
-            int[] other = Derangement(people);
+            for (int m = 0; m < run.Methods.Count; m++)
+            {
+                if (mistaken[0, m] is not null)
+                {
+                    yield return new RowScores($"{run.Methods[m].Name}{Another}prediction", RowKind.Control, [.. people.Select((_, i) => Score(i, mistaken[i, m]!))])
+                    {
+                        Reason = run.Samples < 2 ? FewSamples : NoTruth,
+                    };
+                }
+            }
+
             for (int m = 0; m < run.Methods.Count && people.Length > 1; m++)
             {
                 yield return new RowScores(
@@ -164,6 +191,18 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
         cancellation.ThrowIfCancellationRequested();
         progress?.Invoke(now);
     }
+
+    PersonPredictor? Predictor(DiffusionModel model)
+    {
+        if (run.Methods.FirstOrDefault(m => m.Prediction != PredictionUse.None) is not { } method)
+            return null;
+        return run.Hypernetwork is { } folder
+            ? PersonPredictor.Load(folder, model)
+            : throw new IlgdException($"method '{method.Name}' starts from a prediction and the model has no {PersonPredictor.FolderName} folder: name one with --hypernetwork DIR, or leave the method out");
+    }
+
+    bool OwnJudge(PersonPredictor? predictor, Judges found) =>
+        predictor is not null && found.Face is { } face && face.Hash == EncoderFolder.Hash(Path.Combine(run.Hypernetwork!, PersonPredictor.EncoderName));
 
     static TableGroup[] Grouped(RowScores[] rows, EvaluatedPerson[] people, Judges judges)
     {

@@ -37,6 +37,8 @@ sealed class EvaluationSummary(EvaluationResult result)
             yield return $"Not measured: {string.Join(", ", Measure.All.Where(m => m.Judge == judge).Select(m => m.Title))}. There is {Judges.WhyNot(judge)}.";
         if (result.Facts.Judges["clip"] is null)
             yield return "So nothing here says whether pictures follow their prompts. A method that gives back its input would win on fidelity alone: do not rank by these tables.";
+        if (result.Facts.OwnJudge)
+            yield return "Faces are judged by the network that the hypernetwork sees with: a prediction that pleases its own eye is no proof. Give another one with --face-encoder DIR.";
         yield return $"Below each mean, the 95 % interval of a bootstrap over people. The column \"{PaperNumbers.Mark}\" has face rec., DINO, CLIP-I and CLIP-T of the paper's model, people, prompts and judges, none of which are ours.";
         yield return "Seconds run from the photo to the weights, a mean over people, on the machine and under the load of the day; bytes are of one person's weights in float32.";
         if (result.Facts.Judges["face"] is not null)
@@ -53,7 +55,7 @@ sealed class EvaluationSummary(EvaluationResult result)
         yield return Table(PaperNumbers.Tables[0].Title + of, [.. group.Rows.Where(r => !later.Any(name => r.Method == name || r.Method.StartsWith($"{name},", StringComparison.Ordinal)))]);
         foreach ((string title, IReadOnlyList<string> methods) in PaperNumbers.Tables.Skip(1))
         {
-            TableRow[] rows = [.. methods.Select(name => group.Rows.FirstOrDefault(r => r.Method == name)).OfType<TableRow>()];
+            TableRow[] rows = [.. methods.SelectMany(name => group.Rows.Where(r => r.Method == name || r.Method == $"{name}, another person's prediction"))];
             if (rows.Any(r => later.Contains(r.Method)))
                 yield return Table(title + of, rows);
         }

@@ -19,6 +19,7 @@ static class TableJson
         ["people"] = Array(result.People.Select(p => $"{p.Group}/{p.Person}").Distinct(), name => JsonValue.Create(name)),
         ["model_sha256"] = result.Facts.Model,
         ["judges_sha256"] = new JsonObject(result.Facts.Judges.Select(j => KeyValuePair.Create(j.Key, (JsonNode?)j.Value))),
+        ["face_judge_is_the_hypernetworks_own"] = result.Facts.OwnJudge,
         ["settings"] = JsonSerializer.SerializeToNode(
             new
             {

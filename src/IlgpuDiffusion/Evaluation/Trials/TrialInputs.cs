@@ -23,6 +23,12 @@ sealed record TrialInputs
     /// SHA-256 of the photo's file; null as above.
     public string? Photo { get; init; }
 
+    /// Of the hypernetwork's folder, for methods that start from a prediction.
+    public string? Hypernetwork { get; init; }
+
+    /// SHA-256 of the file that is predicted from, where that is not the photo.
+    public string? PredictedFrom { get; init; }
+
     /// Iterations of the method that were run.
     public int Step { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
@@ -19,17 +20,21 @@ sealed class Trials
     readonly EvaluationRun run;
     readonly DiffusionModel model;
     readonly Arena arena;
+    readonly PersonPredictor? predictor;
+    readonly string? hypernetwork;
     readonly PictureSampler sampler;
     readonly TrialInputs common;
     readonly Action<PhaseProgress> report;
 
-    /// `report`: called often; may throw to stop
-    public Trials(EvaluationRun run, DiffusionModel model, Arena arena, int size, Action<PhaseProgress> report)
+    /// `predictor`: of the run's hypernetwork, where a method starts from a prediction   `report`: called often; may throw to stop
+    public Trials(EvaluationRun run, DiffusionModel model, PersonPredictor? predictor, Arena arena, int size, Action<PhaseProgress> report)
     {
         this.run = run;
         this.model = model;
         this.arena = arena;
         this.report = report;
+        this.predictor = predictor;
+        hypernetwork = predictor is null ? null : EncoderFolder.Hash(run.Hypernetwork!);
         sampler = new PictureSampler(model, arena, run.Sampling, run.Subject, size, size);
         common = new TrialInputs
         {
@@ -64,31 +69,42 @@ sealed class Trials
         return trial;
     }
 
-    /// At each of the given iterations, in their order. Only the method's last has the further samples.
-    public IReadOnlyList<Trial> Of(EvaluatedPerson person, Method method, ulong seed, IReadOnlyList<int> steps)
+    /// At each of the given iterations, in their order. Only the method's last has the further samples. `from`: another person, whose photo the prediction is made from.
+    public IReadOnlyList<Trial> Of(EvaluatedPerson person, Method method, ulong seed, IReadOnlyList<int> steps, EvaluatedPerson? from = null)
     {
+        TrialInputs all = common with
+        {
+            Method = method,
+            Photo = person.PhotoHash,
+            Hypernetwork = method.Prediction == PredictionUse.None ? null : hypernetwork,
+            PredictedFrom = from?.PhotoHash,
+            Seed = seed,
+        };
         TrialInputs[] inputs =
         [
-            .. steps.Select(step => common with { Method = method, Photo = person.PhotoHash, Step = step, Seed = seed, Samples = step == method.Steps ? run.Samples : 0 }),
+            .. steps.Select(step => all with { Step = step, Samples = step == method.Steps ? run.Samples : 0 }),
         ];
-        string[] paths = [.. inputs.Select(i => PathOf(System.IO.Path.Combine(person.Group, person.Name), method.Name, i))];
+        string[] paths = [.. inputs.Select(i => PathOf(System.IO.Path.Combine(person.Group, person.Name), from is null ? method.Name : $"{method.Name} from {from.Name}", i))];
         Trial?[] trials = [.. paths.Select(Kept)];
         if (trials.Contains(null))
-            Make(person, method, seed, inputs, paths, trials);
+            Make(person, from ?? person, method, seed, inputs, paths, trials);
         return trials!;
     }
 
     // Trains once and stops the clock to draw at every iteration that is missing.
-    void Make(EvaluatedPerson person, Method method, ulong seed, TrialInputs[] inputs, string[] paths, Trial?[] trials)
+    void Make(EvaluatedPerson person, EvaluatedPerson from, Method method, ulong seed, TrialInputs[] inputs, string[] paths, Trial?[] trials)
     {
         string label = $"{method.Name}, {person.Name}, seed {seed}";
         (float[] latent, Shape shape) = Photo.Encode(model, arena, person.Photo);
         float[]?[] before = method.Trains == Trains.Everything ? [model.UNet.Weights.Values.ToArray(), model.TextEncoder.Weights.Values.ToArray()] : [null, null];
         Stopwatch clock = Stopwatch.StartNew();
         float[] prior = method.PriorPairs == 0 ? [] : ClassLatents(method, seed, shape);
+        PredictedUpdate? prediction = method.Prediction == PredictionUse.None ? null : predictor!.Update(arena, from.Photo, method.Refinements);
+        // A frozen prediction is kept as the numbers that it was made from; one that was trained on is the LoRA.
+        int predicted = method.Prediction == PredictionUse.Frozen ? prediction!.Theta.Length : 0;
         try
         {
-            using Finetuning finetuning = new(model, method, run.Subject, latent, prior, shape, seed, arena);
+            using Finetuning finetuning = new(model, method, run.Subject, latent, prior, shape, seed, arena, prediction);
             At(0);
             finetuning.Run(step =>
             {
@@ -107,7 +123,7 @@ sealed class Trials
                 {
                     Seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
                     Loss = PhotoLoss.Measure(model, arena, latent, shape, run.Subject.InstancePrompt),
-                    Bytes = sizeof(float) * (finetuning.Adapter?.Weights.Count ?? model.UNet.Weights.Count + model.TextEncoder.Weights.Count),
+                    Bytes = sizeof(float) * (finetuning.TrainedParameters + predicted),
                 };
                 drawn.Save(inputs[i].ToJson());
                 trials[i] = drawn;
@@ -156,7 +172,7 @@ sealed class Trials
             StartingNoise all = Noise(inputs.Seed, prompts.Length);
             int each = all.Latents.Length / prompts.Length;
             StartingNoise noise = new(all.Latents[(from * each)..(to * each)], [.. all.More.Skip(from).Take(to - from)]);
-            return sampler.Decode(sampler.Latents(prompts[from..to], noise, after?.Adapter, (done, total) => report(new PhaseProgress($"{label}: pictures", done, total))));
+            return sampler.Decode(sampler.Latents(prompts[from..to], noise, after?.Adaptation, (done, total) => report(new PhaseProgress($"{label}: pictures", done, total))));
         }
     }
 
