@@ -35,14 +35,16 @@ sealed class MakeWorldVerb : Verb
     readonly Option<int> people;
     readonly Option<long> seed;
     readonly Option<bool> heldOut;
+    readonly Option<string?> photos;
     readonly Option<int> size;
 
     public MakeWorldVerb()
         : base(
             "make-world",
-            "Render people of the drawn world that face-mini is trained on: a folder each, with neutral.png, smiling.png and every style.",
+            "Render people of the drawn world that face-mini is trained on: a folder each, with neutral.png, smiling.png and every style; or real ones from their photographs.",
             """
             weights-tools make-world --out people --people 10 --held-out
+            weights-tools make-world --out london --people 16 --photos ../shared/data
             weights-tools make-world --out one --people 1 --seed 17 --size 256
             """)
     {
@@ -51,28 +53,55 @@ sealed class MakeWorldVerb : Verb
         people = Number("--people", "How many.", 1, 100_000, 8);
         seed = Number("--seed", "Of the first person; the next ones follow.", 0, 1L << 40, 0L);
         heldOut = Option<bool>("--held-out", "People that no training sees.");
+        photos = Option<string?>("--photos", "Folder of the photo collections: people of london-faces that no training sees, hat, glasses, scarf, backgrounds and styles put on their photographs.", "DIR");
         size = Number("--size", "Pixels a side.", 32, 1024, 64);
     }
 
     protected override int Run(ParseResult parsed, CancellationToken cancellation)
     {
         using StagedFolder stage = new(parsed.GetRequiredValue(outFolder));
-        int side = parsed.GetRequiredValue(size), count = parsed.GetRequiredValue(people);
-        long first = parsed.GetRequiredValue(seed) + (parsed.GetValue(heldOut) ? FaceIdentity.FirstHeldOut : 0);
+        int count = parsed.GetRequiredValue(people);
+        Action<string, string, float[]> save = Saving(stage, parsed.GetRequiredValue(size));
+        if (parsed.GetValue(photos) is { } folder)
+            count = Photographed(folder, count, parsed.GetRequiredValue(size), save, cancellation);
+        else
+            Rendered(parsed.GetRequiredValue(seed) + (parsed.GetValue(heldOut) ? FaceIdentity.FirstHeldOut : 0), count, parsed.GetRequiredValue(size), save, cancellation);
+        stage.Commit();
+        parsed.InvocationConfiguration.Output.WriteLine($"{count} people in {parsed.GetRequiredValue(outFolder)}");
+        return 0;
+    }
+
+    static void Rendered(long first, int count, int size, Action<string, string, float[]> save, CancellationToken cancellation)
+    {
         for (long person = first; person < first + count; person++)
         {
             cancellation.ThrowIfCancellationRequested();
             FaceIdentity identity = FaceIdentity.Sample(person);
             foreach ((string name, FaceContext context) in Pictures)
+                save($"{person}", name, FaceRenderer.Render(identity, FaceNuisance.Plain with { SceneSeed = person }, context, size));
+        }
+    }
+
+    // Returns how many there are. An expression is a photograph's own: without one of it there is no picture of it.
+    static int Photographed(string folder, int count, int size, Action<string, string, float[]> save, CancellationToken cancellation)
+    {
+        IGrouping<string, Photo>[] people = [.. PhotoSet.Load(folder, "london-faces").HeldOut.GroupBy(p => p.Subject).OrderBy(g => g.Key, StringComparer.Ordinal).Take(count)];
+        foreach (IGrouping<string, Photo> person in people)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            foreach ((string name, FaceContext context) in Pictures)
             {
-                float[] rgb = FaceRenderer.Render(identity, FaceNuisance.Plain with { SceneSeed = person }, context, side);
-                byte[] bytes = Array.ConvertAll(rgb, v => (byte)MathF.Round(Math.Clamp(v, 0, 1) * 255));
-                ImageFile.SavePng(stage.File($"{person}/{name}.png"), new RgbImage(side, side, bytes));
+                if (person.FirstOrDefault(p => p.Expression == context.Expression) is { } photo)
+                    save(person.Key[(person.Key.IndexOf('/') + 1)..], name, PhotoTruth.Render(photo, context, size));
             }
         }
 
-        stage.Commit();
-        parsed.InvocationConfiguration.Output.WriteLine($"{count} people, {Pictures.Length} pictures each, in {parsed.GetRequiredValue(outFolder)}");
-        return 0;
+        return people.Length;
     }
+
+    static Action<string, string, float[]> Saving(StagedFolder stage, int size) => (person, name, rgb) =>
+    {
+        byte[] bytes = Array.ConvertAll(rgb, v => (byte)MathF.Round(Math.Clamp(v, 0, 1) * 255));
+        ImageFile.SavePng(stage.File($"{person}/{name}.png"), new RgbImage(size, size, bytes));
+    };
 }

@@ -13,6 +13,7 @@ static class Ilgd
         {
             new PersonalizeVerb(),
             new GenerateVerb(),
+            new EvaluateVerb(),
             new DevicesVerb(),
             new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb() },
             new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb(), new TrainHypernetworkVerb(), new TrainTargetsVerb() },

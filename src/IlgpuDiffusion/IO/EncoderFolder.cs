@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
@@ -42,6 +44,21 @@ public static class EncoderFolder
         ClipTextModel encoder = new(ClipTextConfig.Load(Path.Combine(folder, Config)));
         Load(encoder.Weights, Path.Combine(folder, Model), device, "clip text");
         return encoder;
+    }
+
+    /// SHA-256 of all files below the folder that a network is read from: weights, configs, vocabularies, with their names.
+    public static string Hash(string folder)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .Where(f => Path.GetExtension(f) is ".json" or ".txt" or ".safetensors").Order(StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(Path.GetRelativePath(folder, file)));
+            using FileStream stream = File.OpenRead(file);
+            hash.AppendData(SHA256.HashData(stream));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     static void Save(string folder, byte[] config, Weights weights, SafetensorsDType dtype)

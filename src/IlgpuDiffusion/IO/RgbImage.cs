@@ -38,4 +38,17 @@ public sealed class RgbImage
 
     /// The middle, rounded up and to the left as in torchvision's and transformers' centre crop.
     public RgbImage CropCenter(int width, int height) => Crop((Width - width) / 2, (Height - height) / 2, width, height);
+
+    /// By a whole factor with hard pixels: what is shown is what was drawn.
+    public RgbImage Enlarged(int factor)
+    {
+        RgbImage large = new(Width * factor, Height * factor);
+        for (int y = 0; y < large.Height; y++)
+        {
+            for (int x = 0; x < large.Width; x++)
+                Pixels.AsSpan(3 * ((y / factor * Width) + (x / factor)), 3).CopyTo(large.Pixels.AsSpan(3 * ((y * large.Width) + x)));
+        }
+
+        return large;
+    }
 }

@@ -15,7 +15,8 @@ static class ConfigJson
 
     /// `only` lists the keys that have no property because this program knows one way: key -> accepted values as JSON. With `strict`, any
     /// other key must be null or false: an option that asks for nothing. Keys that start with an underscore are about the file.
-    public static T Load<T>(string path, IReadOnlyDictionary<string, string[]> only, bool strict)
+    /// `part`: where the file has an object of that name, it is the config, and the rest is about other networks.
+    public static T Load<T>(string path, IReadOnlyDictionary<string, string[]> only, bool strict, string? part = null)
         where T : class
     {
         try
@@ -23,8 +24,9 @@ static class ConfigJson
             using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
             if (json.RootElement.ValueKind != JsonValueKind.Object)
                 throw new IlgdException($"{path}: a config is a JSON object, this is {json.RootElement.ValueKind}");
+            JsonElement config = part is not null && json.RootElement.TryGetProperty(part, out JsonElement inner) && inner.ValueKind == JsonValueKind.Object ? inner : json.RootElement;
             HashSet<string> known = [.. typeof(T).GetProperties().Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name))];
-            foreach (JsonProperty p in json.RootElement.EnumerateObject())
+            foreach (JsonProperty p in config.EnumerateObject())
             {
                 if (only.TryGetValue(p.Name, out string[]? accepted))
                     CheckAccepted(path, p, accepted);
@@ -33,7 +35,7 @@ static class ConfigJson
                         $"{path}: key '{p.Name}' with value {p.Value.GetRawText()} is not one this program knows; such a model would come out wrong");
             }
 
-            return json.RootElement.Deserialize<T>(Options)!;
+            return config.Deserialize<T>(Options)!;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -15,7 +15,10 @@ public sealed class PersonPredictor : IDisposable
     /// Its folder in the folder of the model it belongs to.
     public const string FolderName = "hypernetwork";
 
-    const string Config = "config.json", SettingsName = "settings.json", Network = "model.safetensors", MeanName = "mean.safetensors", Bases = "bases.safetensors", EncoderName = "encoder";
+    /// The folder of the image encoder in its own.
+    public const string EncoderName = "encoder";
+
+    const string Config = "config.json", SettingsName = "settings.json", Network = "model.safetensors", MeanName = "mean.safetensors", Bases = "bases.safetensors";
 
     static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 

@@ -99,26 +99,13 @@ sealed class PersonalizationOutput(PersonalizationRun run, StagedFolder stage)
 
         void Line(RgbImage first, string label, RgbImage[] rest, int start, Func<string, string> caption)
         {
-            pictures.Add(Enlarged(first, factor));
+            pictures.Add(first.Enlarged(factor));
             labels.Add(label);
             for (int i = start; i < start + columns; i++)
             {
-                pictures.Add(i < rest.Length ? Enlarged(rest[i], factor) : blank);
+                pictures.Add(i < rest.Length ? rest[i].Enlarged(factor) : blank);
                 labels.Add(i < rest.Length ? caption(run.Prompts[i]) : "");
             }
         }
-    }
-
-    // By a whole factor with hard pixels: what is shown is what was drawn.
-    static RgbImage Enlarged(RgbImage image, int factor)
-    {
-        RgbImage large = new(image.Width * factor, image.Height * factor);
-        for (int y = 0; y < large.Height; y++)
-        {
-            for (int x = 0; x < large.Width; x++)
-                image.Pixels.AsSpan(3 * ((y / factor * image.Width) + (x / factor)), 3).CopyTo(large.Pixels.AsSpan(3 * ((y * large.Width) + x)));
-        }
-
-        return large;
     }
 }

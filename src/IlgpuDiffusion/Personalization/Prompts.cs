@@ -22,7 +22,7 @@ public static class Prompts
     {
         try
         {
-            string[] prompts = [.. File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
+            string[] prompts = [.. Lines(File.ReadLines(path))];
             return prompts.Length > 0 ? prompts : throw new IlgdException($"{path}: holds no prompt; write one a line");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -30,6 +30,8 @@ public static class Prompts
             throw new IlgdException($"{path}: cannot be read: {e.Message}", e);
         }
     }
+
+    internal static IEnumerable<string> Lines(IEnumerable<string> lines) => lines.Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#');
 
     /// A prompt as a part of a file name: `a [V] face in snow` is `a-v-face-in-snow`.
     public static string Slug(string prompt)

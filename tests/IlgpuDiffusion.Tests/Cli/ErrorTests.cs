@@ -137,6 +137,45 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
         }
     }
 
+    [Fact]
+    public void A_person_without_a_picture()
+    {
+        string people = Folder("without");
+        Directory.CreateDirectory(Path.Combine(people, "anna"));
+        Fails("anna: holds no picture", "evaluate", "--people", people, "--methods", "lora", "--model", model.Folder);
+    }
+
+    [Fact]
+    public void A_person_with_one_picture_that_cannot_be_read()
+    {
+        string people = Folder("unreadable"), anna = Path.Combine(people, "anna");
+        Directory.CreateDirectory(anna);
+        File.Copy(model.Photo, Path.Combine(anna, "neutral.png"));
+        File.WriteAllText(Path.Combine(anna, "smiling.png"), "this is no picture\n");
+        Fails("smiling.png: not a picture", "evaluate", "--people", people, "--methods", "lora", "--model", model.Folder);
+    }
+
+    [Fact]
+    public void A_folder_of_people_that_holds_none() => Fails("holds no folder", "evaluate", "--people", Folder("nobody"), "--methods", "lora", "--model", model.Folder);
+
+    [Fact]
+    public void A_judge_that_is_not_there()
+    {
+        string people = Folder("judged");
+        Directory.CreateDirectory(Path.Combine(people, "anna"));
+        File.Copy(model.Photo, Path.Combine(people, "anna", "neutral.png"));
+        Fails("/nowhere/face: no such folder", "evaluate", "--people", people, "--methods", "lora", "--model", model.Folder, "--face-encoder", "/nowhere/face");
+        Fails("/nowhere/clip: no such folder", "evaluate", "--people", people, "--methods", "lora", "--model", model.Folder, "--clip", "/nowhere/clip");
+    }
+
+    [Fact]
+    public void A_prompt_that_asks_for_what_nobody_knows()
+    {
+        string prompts = Path.Combine(model.Root, "odd.txt");
+        File.WriteAllText(prompts, "a [V] face | style: cubist\n");
+        Fails("style 'cubist' is not one of none, pencil-sketch", "evaluate", "--people", model.Root, "--methods", "lora", "--prompts", prompts, "--model", model.Folder);
+    }
+
     [Theory]
     [InlineData("personalize")]
     [InlineData("personalize", "photo.png", "--method", "magic")]
@@ -146,6 +185,9 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("generate")]
     [InlineData("generate", "--prompt", "x", "--scheduler", "magic")]
     [InlineData("generate", "--prompt", "x", "--steps", "many")]
+    [InlineData("evaluate")]
+    [InlineData("evaluate", "--people", "x", "--methods", "lora,magic", "--out", "y")]
+    [InlineData("evaluate", "--people", "x", "--methods", "lora", "--curve", "5,many", "--out", "y")]
     [InlineData("train")]
     [InlineData("fly")]
     [InlineData]

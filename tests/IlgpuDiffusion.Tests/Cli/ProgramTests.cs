@@ -1,6 +1,8 @@
 using System.Text.Json;
+using IlgpuDiffusion.Data.World;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Tensors.Rng;
+using IlgpuDiffusion.Tests.Fixtures;
 using IlgpuDiffusion.Tests.Personalization;
 
 namespace IlgpuDiffusion.Tests.Cli;
@@ -10,6 +12,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [Theory]
     [InlineData("personalize")]
     [InlineData("generate")]
+    [InlineData("evaluate")]
     [InlineData("devices")]
     [InlineData("train", "base")]
     [InlineData("train", "evaluators")]
@@ -150,5 +153,20 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.Equal(0, Captured.WeightsTools("make-world", "--out", place, "--people", "2", "--size", "32", "--held-out").Code);
         Assert.Equal(["1000000", "1000001"], Directory.GetDirectories(place).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal));
         Assert.Equal(32, ImageFile.Load(Path.Combine(place, "1000001", "smiling.png")).Width);
+    }
+
+    [Fact]
+    [Trait("Category", "Fixtures")]
+    public void Make_world_puts_hats_and_styles_on_photographs_of_people_that_no_training_sees()
+    {
+        string place = model.NewPlace();
+        Captured run = Captured.WeightsTools("make-world", "--out", place, "--people", "2", "--photos", Shared.Require("data"));
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Equal(HeldOutPeople.London.Take(2), Directory.GetDirectories(place).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal));
+        string[] pictures = [.. Directory.GetFiles(Path.Combine(place, "007")).Select(f => Path.GetFileNameWithoutExtension(f))];
+        Assert.Equal(17, pictures.Length);
+        Assert.Contains("red-hat", pictures);
+        Assert.DoesNotContain("sad", pictures);
+        Assert.Equal(17, pictures.Select(p => Convert.ToHexString(ImageFile.Load(Path.Combine(place, "007", $"{p}.png")).Pixels)).Distinct().Count());
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using IlgpuDiffusion.Data;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Tests.Fixtures;
@@ -62,19 +63,43 @@ public sealed class ResampleTests
         Tol.Close(ToPlanes(resized, 3), file.Floats(name, "y"), Interpolate, name);
     }
 
+    // The fixture's attributes are those of the file that transformers writes, under shorter names.
     static void CheckPreprocessing(FixtureFile file, string name, JsonElement attributes)
     {
-        // Pillow's numbers for its filters.
-        ResampleFilter filter = attributes.GetProperty("resample").GetInt32() == 3 ? ResampleFilter.Bicubic : ResampleFilter.Bilinear;
-        JsonElement size = attributes.GetProperty("size");
-        RgbImage source = Picture(file, "preprocess_source");
-        RgbImage image = size.TryGetProperty("shortest_edge", out JsonElement shortest)
-            ? Resample.ResizeShortestEdge(source, shortest.GetInt32(), filter)
-            : Resample.Resize(source, size.GetProperty("width").GetInt32(), size.GetProperty("height").GetInt32(), filter);
         JsonElement crop = attributes.GetProperty("crop");
-        if (crop.ValueKind == JsonValueKind.Object)
-            image = image.CropCenter(crop.GetProperty("width").GetInt32(), crop.GetProperty("height").GetInt32());
-        Assert.Equal(file.Bytes(name, "u8"), image.Pixels);
+        bool crops = crop.ValueKind == JsonValueKind.Object;
+        JsonObject config = new()
+        {
+            ["size"] = JsonNode.Parse(attributes.GetProperty("size").GetRawText()),
+            ["do_center_crop"] = crops,
+            ["resample"] = attributes.GetProperty("resample").GetInt32(),
+            ["image_mean"] = JsonNode.Parse(attributes.GetProperty("mean").GetRawText()),
+            ["image_std"] = JsonNode.Parse(attributes.GetProperty("std").GetRawText()),
+        };
+        if (crops)
+            config["crop_size"] = JsonNode.Parse(crop.GetRawText());
+        string folder = Directory.CreateTempSubdirectory("ilgd-preprocessing-").FullName;
+        try
+        {
+            File.WriteAllText(Path.Combine(folder, "preprocessor_config.json"), config.ToJsonString());
+            int size = file.Tensor(name, "u8").Shape[0];
+            ImagePreprocessing preprocessing = ImagePreprocessing.Load(folder, size);
+            RgbImage source = Picture(file, "preprocess_source");
+            Assert.Equal(file.Bytes(name, "u8"), preprocessing.Fit(source).Pixels);
+            float[] values = preprocessing.Apply(source), head = file.Floats(name, "head");
+            for (int i = 0; i < head.Length; i++)
+            {
+                (int channel, int y, int x) = (i / 32, i / 8 % 4, i % 8);
+                // Three float operations on numbers below 3.
+                Assert.Equal(head[i], values[(((y * size) + x) * 3) + channel], 1e-6f);
+            }
+
+            Assert.Contains("makes pictures of", Assert.Throws<IlgdException>(() => ImagePreprocessing.Load(folder, size + 1)).Message);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     static RgbImage Picture(FixtureFile file, string name)

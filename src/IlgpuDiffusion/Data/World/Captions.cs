@@ -84,6 +84,15 @@ public static class Captions
     /// left for the person's own weights to explain.
     public static string ForPerson(string subject, FaceContext context, WorldRandom rng) => Compose("", subject, "", context, rng, drop: 0, moodDrop: 0);
 
+    /// The caption that says all of a context and nothing else, always in the same words: what a judge of pictures chooses among.
+    public static string Of(FaceContext context)
+    {
+        string accessory = context.Accessory == Accessory.None ? "" : $"wearing {Accessories[(int)context.Accessory]}";
+        string background = context.Background == Background.Plain ? "" : Backgrounds[(int)context.Background][0];
+        string style = context.Style == Style.None ? "" : StyleOpenings[(int)context.Style][0];
+        return string.Join(' ', new[] { style, "a face", Expressions[(int)context.Expression], accessory, background }.Where(part => part.Length > 0));
+    }
+
     static string Compose(string prefix, string subject, string detail, FaceContext context, WorldRandom rng, float drop = Drop, float moodDrop = Drop)
     {
         bool Keep(float dropped) => !rng.Chance(dropped);

@@ -50,6 +50,12 @@ public static partial class HtmlReport
         .settings{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,240px),1fr));gap:0 32px;margin:0}
         .settings div{display:flex;justify-content:space-between;gap:16px;padding:8px 0;border-bottom:1px solid var(--line);font-size:.95rem}
         .settings dd{margin:0;text-align:right;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+        .remark{color:var(--dim);max-width:90ch;margin:14px 0 0}
+        .scores small{display:block;font-size:.75rem;line-height:1.3}
+        .pictures{width:auto}.pictures th,.pictures td{padding:4px 6px;border:0;vertical-align:bottom;font-size:.75rem;min-width:76px}
+        .pictures img{border-radius:6px}
+        .pictures tr>:first-child{position:sticky;left:0;background:var(--card);min-width:132px}
+        .card+.card{margin-top:18px}
         @media print{:root{font-size:12px}section,figure{break-inside:avoid}}
 
         """;

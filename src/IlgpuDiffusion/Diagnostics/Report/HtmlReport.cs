@@ -21,21 +21,7 @@ public static partial class HtmlReport
     public static string Build(PersonalizationReport report)
     {
         StringBuilder html = new();
-        html.Append($"""
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width,initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none';img-src data:;style-src 'unsafe-inline'">
-            <title>{Escape(report.Title)}</title>
-            <style>{Style}</style>
-            </head>
-            <body>
-            <main>
-
-            """);
+        AppendHead(html, report.Title);
         AppendHeader(html, report);
         AppendPictures(html, report.Pictures);
         AppendNumbers(html, report.Numbers);
@@ -46,8 +32,27 @@ public static partial class HtmlReport
         AppendFiles(html, report.Files);
         html.Append("</div>\n");
         AppendSettings(html, report.Settings);
-        return html.Append("</main>\n</body>\n</html>\n").ToString();
+        return html.Append(Foot).ToString();
     }
+
+    internal const string Foot = "</main>\n</body>\n</html>\n";
+
+    /// The page up to its content: nothing is fetched and nothing runs.
+    internal static void AppendHead(StringBuilder html, string title) => html.Append($"""
+        <!doctype html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width,initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none';img-src data:;style-src 'unsafe-inline'">
+        <title>{Escape(title)}</title>
+        <style>{Style}</style>
+        </head>
+        <body>
+        <main>
+
+        """);
 
     static void AppendHeader(StringBuilder html, PersonalizationReport report)
     {
@@ -134,7 +139,7 @@ public static partial class HtmlReport
         Section(html, "Files", $"<div class=\"card\"><table><tbody>\n{rows}</tbody></table></div>");
     }
 
-    static void AppendSettings(StringBuilder html, IReadOnlyList<(string Key, string Value)> settings)
+    internal static void AppendSettings(StringBuilder html, IReadOnlyList<(string Key, string Value)> settings)
     {
         if (settings.Count == 0)
             return;
@@ -142,10 +147,10 @@ public static partial class HtmlReport
         Section(html, "Settings", $"<dl class=\"card settings\">\n{rows}</dl>");
     }
 
-    static void Section(StringBuilder html, string title, string body, string note = "") =>
+    internal static void Section(StringBuilder html, string title, string body, string note = "") =>
         html.Append($"<section>\n<h2>{title}{(note.Length > 0 ? $" <small>{note}</small>" : "")}</h2>\n{body}\n</section>\n");
 
-    static string Image(byte[] png, string alt, int smallest, int largest)
+    internal static string Image(byte[] png, string alt, int smallest, int largest)
     {
         (int width, bool enlarged) = ShownWidth(png, smallest, largest);
         return $"<img{(enlarged ? " class=\"pixels\"" : "")} width=\"{width}\" alt=\"{Escape(alt)}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\">";
@@ -162,14 +167,14 @@ public static partial class HtmlReport
         return (factor > 1 ? width * factor : Math.Min(width, largest), factor > 1);
     }
 
-    static string Seconds(double seconds) => seconds switch
+    internal static string Seconds(double seconds) => seconds switch
     {
         < 1 => $"{seconds * 1000:0} ms",
         < 100 => $"{seconds:0.0} s",
         _ => $"{Math.Floor(seconds / 60):0} min {seconds % 60:00} s",
     };
 
-    static string Bytes(long bytes) => bytes switch
+    internal static string Bytes(long bytes) => bytes switch
     {
         < 1024 => $"{bytes} bytes",
         < 1024 * 1024 => $"{bytes / 1024.0:0.#} KiB",
@@ -177,5 +182,5 @@ public static partial class HtmlReport
         _ => $"{bytes / 1024.0 / 1024 / 1024:0.##} GiB",
     };
 
-    static string Escape(string text) => WebUtility.HtmlEncode(text);
+    internal static string Escape(string text) => WebUtility.HtmlEncode(text);
 }

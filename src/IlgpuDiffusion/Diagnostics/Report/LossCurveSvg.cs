@@ -15,7 +15,7 @@ public sealed record CurveSeries(string Name, IReadOnlyList<(double Step, double
 /// its border, so that one outlier does not flatten the rest.
 public static class LossCurveSvg
 {
-    const double Left = 60, Right = 18, Top = 48, Bottom = 44;
+    const double Left = 60, Right = 18, Bottom = 44, FirstKey = 36, KeyLine = 16, UnderKeys = 12;
     const int MostDots = 1200, MostVertices = 600, ColourCount = 6;
 
     const string Style = """
@@ -37,9 +37,11 @@ public static class LossCurveSvg
         (double Min, double Max) steps = Padded(raw.SelectMany(p => p).Select(p => p.Step), 0);
         (double Min, double Max) values = Padded([.. raw.SelectMany(Middle), .. mean.SelectMany(p => p).Select(p => p.Value)], 0.04);
 
+        (string Text, double X, double Y)[] keys = [.. Keys(series, mean, width)];
+        double top = keys.Select(k => k.Y).DefaultIfEmpty(FirstKey).Last() + UnderKeys;
         double X(double step) => Left + (step - steps.Min) / (steps.Max - steps.Min) * (width - Left - Right);
         double Y(double value) =>
-            height - Bottom - (Math.Clamp(value, values.Min, values.Max) - values.Min) / (values.Max - values.Min) * (height - Top - Bottom);
+            height - Bottom - (Math.Clamp(value, values.Min, values.Max) - values.Min) / (values.Max - values.Min) * (height - top - Bottom);
 
         StringBuilder svg = new();
         svg.Append($"""<svg class="curve" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{Escape(title)}">""");
@@ -64,20 +66,32 @@ public static class LossCurveSvg
             string line = string.Join(' ', Thinned(mean[i], MostVertices).Select(p => $"{X(p.Step):0.#},{Y(p.Value):0.#}"));
             svg.Append($"""<polyline class="mean" stroke="{colour}" points="{line}"/>""");
         }
-        AppendLegend(svg, series, mean);
+        AppendLegend(svg, keys);
         return svg.Append("</svg>").ToString();
     }
 
-    // Names are set in a proportional font whose widths are not known here; seven units a character is roomy.
-    static void AppendLegend(StringBuilder svg, IReadOnlyList<CurveSeries> series, (double Step, double Value)[][] mean)
+    // Names are set in a proportional font whose widths are not known here; seven units a character is roomy. What does not fit a line begins the next.
+    static IEnumerable<(string Text, double X, double Y)> Keys(IReadOnlyList<CurveSeries> series, (double Step, double Value)[][] mean, int width)
     {
-        double x = Left;
+        (double x, double y) = (Left, FirstKey);
         for (int i = 0; i < series.Count; i++)
         {
             string text = mean[i].Length > 0 ? $"{series[i].Name}  {mean[i][^1].Value:G3}" : $"{series[i].Name}  no values";
-            svg.Append($"""<rect x="{x:0.#}" y="31" width="14" height="3" rx="1.5" fill="var(--s{i % ColourCount})"/>""");
-            svg.Append($"""<text class="key" x="{x + 20:0.#}" y="36" xml:space="preserve">{Escape(text)}</text>""");
-            x += 20 + 7 * text.Length + 16;
+            double wide = 20 + 7 * text.Length;
+            if (x > Left && x + wide > width - Right)
+                (x, y) = (Left, y + KeyLine);
+            yield return (text, x, y);
+            x += wide + 16;
+        }
+    }
+
+    static void AppendLegend(StringBuilder svg, (string Text, double X, double Y)[] keys)
+    {
+        for (int i = 0; i < keys.Length; i++)
+        {
+            (string text, double x, double y) = keys[i];
+            svg.Append($"""<rect x="{x:0.#}" y="{y - 5:0.#}" width="14" height="3" rx="1.5" fill="var(--s{i % ColourCount})"/>""");
+            svg.Append($"""<text class="key" x="{x + 20:0.#}" y="{y:0.#}" xml:space="preserve">{Escape(text)}</text>""");
         }
     }
 

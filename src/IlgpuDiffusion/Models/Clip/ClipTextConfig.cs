@@ -40,11 +40,11 @@ public sealed record ClipTextConfig
         EosTokenId = 2,
     };
 
-    /// Errors: a value this program has no implementation for, with file, key and value.
+    /// Also from the config of a whole CLIP model, which has both halves. Errors: a value this program has no implementation for, with file, key and value.
     public static ClipTextConfig Load(string path)
     {
         // transformers writes dozens of keys that say nothing about the network, so unknown ones are let pass.
-        ClipTextConfig config = ConfigJson.Load<ClipTextConfig>(path, Only, strict: false);
+        ClipTextConfig config = ConfigJson.Load<ClipTextConfig>(path, Only, strict: false, part: "text_config");
         config.Check(path);
         return config;
     }

@@ -27,10 +27,10 @@ public sealed record ClipVisionConfig
     /// Patches of a picture.
     internal int Patches => ImageSize / PatchSize * (ImageSize / PatchSize);
 
-    /// Errors: a value this program has no implementation for, with file, key and value.
+    /// Also from the config of a whole CLIP model, which has both halves. Errors: a value this program has no implementation for, with file, key and value.
     public static ClipVisionConfig Load(string path)
     {
-        ClipVisionConfig config = ConfigJson.Load<ClipVisionConfig>(path, Only, strict: false);
+        ClipVisionConfig config = ConfigJson.Load<ClipVisionConfig>(path, Only, strict: false, part: "vision_config");
         config.Check(path);
         return config;
     }

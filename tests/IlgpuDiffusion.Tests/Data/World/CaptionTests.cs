@@ -32,6 +32,15 @@ public class CaptionTests
     }
 
     [Fact]
+    public void A_judge_chooses_among_captions_that_say_all_of_a_context()
+    {
+        Assert.Equal("a face", Captions.Of(new FaceContext()));
+        Assert.Equal("a watercolor painting of a face", Captions.Of(new FaceContext(Style: Style.Watercolor)));
+        Assert.Equal(
+            "a stone carving of a face sad wearing glasses in a city at night", Captions.Of(new FaceContext(Expression.Sad, Accessory.Glasses, Background.City, Style.Stone)));
+    }
+
+    [Fact]
     public void Every_word_of_the_vocabulary_is_taught()
     {
         HashSet<string> seen = [.. Sampled(6000).SelectMany(WordVocabulary.Split)];
