@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using IlgpuDiffusion;
+using IlgpuDiffusion.Diagnostics.Profiling;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Peers;
 using IlgpuDiffusion.Peers.Cases;
@@ -69,7 +70,7 @@ try
     foreach (PeerCase of in cases)
     {
         using Pair pair = of.Prepare(device);
-        (Timing ours, Timing peer) = Duel.Run(pair.Ours, pair.Peer);
+        (Timing ours, Timing peer) = Timing.Of(pair.Ours, pair.Peer);
         PeerRow row = PeerRow.Of(of, ours, peer);
         rows.Add(row);
         Console.WriteLine($"{row.Name,-22} {row.Shape,-36} {row.OursUs,12:0.0} {row.PeerUs,12:0.0} {row.Ratio,7:0.00} {row.Target,7:0.00}");

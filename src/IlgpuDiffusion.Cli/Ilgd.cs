@@ -14,7 +14,7 @@ static class Ilgd
             new PersonalizeVerb(),
             new GenerateVerb(),
             new DevicesVerb(),
-            new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb() },
+            new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb(), new KernelsRunVerb() },
             new Command("train", "Train models.") { new TrainBaseVerb(), new TrainEvaluatorsVerb(), new TrainHypernetworkVerb(), new TrainTargetsVerb() },
         };
         return CommandShell.Run("ilgd", root, args, output, error);

@@ -16,7 +16,7 @@ public readonly record struct PhaseProgress(string Phase, long Done, long Total,
 
 /// The whole of `ilgd personalize`: a photo becomes a latent, the model is finetuned on it, and pictures for prompts are drawn before and after from
 /// the same noise. Nothing is in the out folder before everything is done.
-public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default)
+public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default, IDeviceObserver? observer = null)
 {
     const string PriorPhase = "class pictures", BeforePhase = "pictures before", TrainPhase = "finetuning", AfterPhase = "pictures after";
 
@@ -28,7 +28,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     {
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
-        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv, observer);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)
