@@ -64,9 +64,9 @@ public sealed class Device : IDisposable
         {
             // These two never launch through ILGPU, so their accelerator needs as few simulated lanes as ILGPU allows.
             "cpu" or "ptx-sim" => Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms()),
-            "cpu-sim" => Context.Create(b => b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms()),
-            "cuda" => Context.Create(b => b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2)),
-            _ => Context.Create(b => b.OpenCL().EnableAlgorithms()),
+            "cpu-sim" => Context.Create(b => Watched(b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms())),
+            "cuda" => Context.Create(b => Watched(b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2))),
+            _ => Context.Create(b => Watched(b.OpenCL().EnableAlgorithms())),
         };
         // ILGPU adds its CPU to every context, so what was found is told by its type.
         AcceleratorType type = name switch { "cuda" => AcceleratorType.Cuda, "opencl" => AcceleratorType.OpenCL, _ => AcceleratorType.CPU };
@@ -81,6 +81,9 @@ public sealed class Device : IDisposable
         if (type == AcceleratorType.Cuda)
             PtxIntrinsics.Register(context);
         return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv, observer);
+
+        // An observer may ask for the times at which a stream reached its markers.
+        Context.Builder Watched(Context.Builder b) => observer is null ? b : b.Profiling();
     }
 
     /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.
