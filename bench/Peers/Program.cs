@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using IlgpuDiffusion;
@@ -43,10 +44,12 @@ for (int i = 0; i < args.Length; i++)
     }
 }
 
+// Every static class in Cases with a list of its own: a new one needs no word here.
 PeerCase[] cases =
 [
-    .. new[] { MatMulCases.All, ConvCases.All, NormCases.All, AttentionCases.All, LoraCases.All, OptimCases.All, VaeCases.All, TrainingStepCases.All, LoraStepCases.All }
-        .SelectMany(c => c).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
+    .. typeof(PeerCase).Assembly.GetTypes().Where(t => t.Namespace == typeof(MatMulCases).Namespace).OrderBy(t => t.Name, StringComparer.Ordinal)
+        .Select(t => t.GetProperty("All", BindingFlags.Static | BindingFlags.Public)).Where(all => all?.PropertyType == typeof(IEnumerable<PeerCase>))
+        .SelectMany(all => (IEnumerable<PeerCase>)all!.GetValue(null)!).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
 ];
 if (cases.Length == 0)
 {
