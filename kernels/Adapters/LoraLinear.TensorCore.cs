@@ -234,7 +234,7 @@ public static partial class LoraLinear
     const double TrialTensorCoreBound = 1.0 / 256;
 
     [Trial("samples=1 rows=20 in=24 out=32 rank=4", "LoraLinear.Forward<InnerContiguous>")]
-    static void ForwardTensorCoreTrial(Trial t)
+    internal static void ForwardTensorCoreTrial(Trial t)
     {
         LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
         (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);
@@ -246,7 +246,7 @@ public static partial class LoraLinear
     }
 
     [Trial("samples=1 rows=20 in=24 out=32 rank=4", "LoraLinear.Forward<OuterContiguous>")]
-    static void BackwardInputTensorCoreTrial(Trial t)
+    internal static void BackwardInputTensorCoreTrial(Trial t)
     {
         LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
         (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);

@@ -146,7 +146,7 @@ public static partial class LoraLinear
     const float TrialScale = 0.7f;
 
     [Trial("samples=1 rows=20 in=24 out=32 rank=4")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
         (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);
@@ -156,7 +156,7 @@ public static partial class LoraLinear
     }
 
     [Trial("samples=1 rows=20 in=24 out=32 rank=4")]
-    static void BackwardInputTrial(Trial t)
+    internal static void BackwardInputTrial(Trial t)
     {
         LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
         (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);
@@ -172,7 +172,7 @@ public static partial class LoraLinear
     }
 
     [Trial("samples=1 rows=20 in=24 out=32 rank=4")]
-    static void BackwardFactorsTrial(Trial t)
+    internal static void BackwardFactorsTrial(Trial t)
     {
         LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
         (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);

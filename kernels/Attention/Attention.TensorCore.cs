@@ -448,7 +448,7 @@ public static partial class Attention
     const double TrialTensorCoreBound = 1.0 / 128;
 
     [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0")]
-    static void ForwardTensorCoreTrial(Trial t)
+    internal static void ForwardTensorCoreTrial(Trial t)
     {
         Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
         long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
@@ -458,7 +458,7 @@ public static partial class Attention
     }
 
     [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0", "Attention.Delta", "Attention.QueryGradient", "Attention.KeyGradient")]
-    static void BackwardTensorCoreTrial(Trial t)
+    internal static void BackwardTensorCoreTrial(Trial t)
     {
         Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
         long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;

@@ -282,9 +282,8 @@ public static partial class Attention
     /// `products` of (pairs of a query and a key it sees) × D; `tensors` as long as the queries and as many as the keys; `element`: bytes of a number.
     static Work WorkOf(Dims d, int products, int tensors, int element)
     {
-        long pairs = 0;
-        for (int i = 0; i < d.Queries; i++)
-            pairs += d.Visible(i);
+        // Causal: a triangle, and whole rows below it.
+        long side = Math.Min(d.Queries, d.Keys), pairs = d.Causal != 0 ? (side * (side + 1) / 2) + ((d.Queries - side) * d.Keys) : (long)d.Queries * d.Keys;
         return new Work(d.B * d.Heads * pairs * ((2L * products * d.D) + 3), (long)element * tensors * d.B * ((long)d.Queries + d.Keys) * d.Stride);
     }
 
@@ -339,7 +338,7 @@ public static partial class Attention
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
         long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
@@ -348,7 +347,7 @@ public static partial class Attention
     }
 
     [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0", "Attention.Delta", "Attention.QueryGradient", "Attention.KeyGradient")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
         long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;

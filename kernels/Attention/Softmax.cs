@@ -162,7 +162,7 @@ public static class Softmax
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("R=20 D=40 log=0")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         (long count, int d, bool log) = ((long)t["R"] * t["D"], t["D"], t["log"] != 0);
         Floats x = t.Normal(count), y = t.Result(count, Trial.Function + Trial.SumOf(d));
@@ -170,7 +170,7 @@ public static class Softmax
     }
 
     [Trial("R=20 D=40 log=0")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         (long count, int d, bool log) = ((long)t["R"] * t["D"], t["D"], t["log"] != 0);
         Floats y = t.Normal(count), dy = t.Normal(count), dx = t.Result(count, Trial.Function + Trial.SumOf(d));

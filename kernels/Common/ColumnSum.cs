@@ -96,7 +96,7 @@ public static class ColumnSum
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("S=2 R=100 C=40")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         (int s, int r, int c) = (t["S"], t["R"], t["C"]);
         Floats x = t.Normal((long)s * r * c), y = t.Result((long)s * c, Trial.SumOf(r));

@@ -120,7 +120,7 @@ public static class OrderedSum
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=3000", "OrderedSum.Partial", "OrderedSum.Gather")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         const float scale = 0.7f;
         Floats x = t.Positive(t["N"]), partial = t.Scratch(Tiles(t["N"])), total = t.Result(1, Trial.SumOf(t["N"]));
@@ -128,7 +128,7 @@ public static class OrderedSum
     }
 
     [Trial("N=3000", "OrderedSum.Fill")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         const float scale = 0.7f;
         Floats value = t.Normal(1), y = t.Result(t["N"], Trial.Exact);

@@ -141,14 +141,14 @@ public static unsafe class Roof
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=128 rounds=20")]
-    static void MultiplyAddTrial(Trial t)
+    internal static void MultiplyAddTrial(Trial t)
     {
         Floats y = t.Result(t["N"], Trial.SumOf(Chains));
         t.Run(() => MultiplyAdd(t.Kernels, y, t["rounds"]), () => Reference.MultiplyAdd(y, t["rounds"]));
     }
 
     [Trial("N=1000")]
-    static void TriadTrial(Trial t)
+    internal static void TriadTrial(Trial t)
     {
         const float s = 0.7f;
         Floats a = t.Normal(t["N"]), b = t.Normal(t["N"]), y = t.Result(t["N"], Trial.SumOf(1));

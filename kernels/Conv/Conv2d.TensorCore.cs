@@ -157,7 +157,7 @@ public static partial class Conv2d
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("B=1 H=6 W=6 C=16 O=16 kernel=3 stride=1 padding=1", "MatMul.Forward<Windows, InnerContiguous>")]
-    static void ForwardTensorCoreTrial(Trial t)
+    internal static void ForwardTensorCoreTrial(Trial t)
     {
         Conv2dShape s = TrialShape(t);
         Halves x = t.Halves(s.InputCount), weight = t.Halves(s.WeightCount);
@@ -166,7 +166,7 @@ public static partial class Conv2d
     }
 
     [Trial("B=1 H=6 W=6 C=16 O=16 kernel=3 stride=1 padding=1", "MatMul.Forward<Receivers, WeightByTap>")]
-    static void BackwardInputTensorCoreTrial(Trial t)
+    internal static void BackwardInputTensorCoreTrial(Trial t)
     {
         Conv2dShape s = TrialShape(t);
         Halves dy = t.Halves(s.OutputCount), weight = t.Halves(s.WeightCount);
@@ -175,7 +175,7 @@ public static partial class Conv2d
     }
 
     [Trial("B=1 H=6 W=6 C=16 O=16 kernel=3 stride=1 padding=1", "MatMul.Forward<OuterContiguous, WindowsByTap>")]
-    static void BackwardWeightTensorCoreTrial(Trial t)
+    internal static void BackwardWeightTensorCoreTrial(Trial t)
     {
         Conv2dShape s = TrialShape(t);
         Halves x = t.Halves(s.InputCount), dy = t.Halves(s.OutputCount);

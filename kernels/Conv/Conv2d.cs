@@ -282,7 +282,7 @@ public static partial class Conv2d
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("B=1 H=8 W=8 C=16 O=16 kernel=3 stride=1 padding=1")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Conv2dShape s = TrialShape(t);
         Floats x = t.Normal(s.InputCount), weight = t.Normal(s.WeightCount), bias = t.Normal(s.O), y = t.Result(s.OutputCount, TrialBound(t, s.Kh * s.Kw * s.C));
@@ -290,7 +290,7 @@ public static partial class Conv2d
     }
 
     [Trial("B=1 H=8 W=8 C=16 O=16 kernel=3 stride=1 padding=1")]
-    static void BackwardInputTrial(Trial t)
+    internal static void BackwardInputTrial(Trial t)
     {
         Conv2dShape s = TrialShape(t);
         Floats dy = t.Normal(s.OutputCount), weight = t.Normal(s.WeightCount), dx = t.Result(s.InputCount, TrialBound(t, s.Kh * s.Kw * s.O));
@@ -298,7 +298,7 @@ public static partial class Conv2d
     }
 
     [Trial("B=1 H=8 W=8 C=16 O=16 kernel=3 stride=1 padding=1")]
-    static void BackwardWeightTrial(Trial t)
+    internal static void BackwardWeightTrial(Trial t)
     {
         Conv2dShape s = TrialShape(t);
         Floats x = t.Normal(s.InputCount), dy = t.Normal(s.OutputCount), dWeight = t.Changed(s.WeightCount, TrialBound(t, s.B * s.OutH * s.OutW));

@@ -61,14 +61,14 @@ public static class Add
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Floats a = t.Normal(t["N"]), b = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
         t.Run(() => Forward(t.Kernels, a, b, y), () => Reference.Forward(a, b, y));
     }
 
     [Trial("N=1000")]
-    static void AccumulateTrial(Trial t)
+    internal static void AccumulateTrial(Trial t)
     {
         Floats x = t.Normal(t["N"]), y = t.Changed(t["N"], Trial.Exact);
         t.Run(() => Accumulate(t.Kernels, x, y), () => Reference.Forward(x, y, y));

@@ -49,7 +49,7 @@ public static class AddChannels
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("S=2 R=10 C=40")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         long count = (long)t["S"] * t["R"] * t["C"];
         Floats x = t.Normal(count), v = t.Normal((long)t["S"] * t["C"]), y = t.Result(count, Trial.Exact);

@@ -95,7 +95,7 @@ public static class Geglu
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("R=10 D=40")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         long count = (long)t["R"] * t["D"];
         Floats p = t.Normal(2 * count), y = t.Result(count, Trial.Function);
@@ -103,7 +103,7 @@ public static class Geglu
     }
 
     [Trial("R=10 D=40")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         long count = (long)t["R"] * t["D"];
         Floats p = t.Normal(2 * count), dy = t.Normal(count), dp = t.Result(2 * count, Trial.Function);

@@ -106,14 +106,14 @@ public static class Multiply
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Floats x = t.Normal(t["N"]), v = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
         t.Run(() => Forward(t.Kernels, x, v, y), () => Reference.Forward(x, v, y));
     }
 
     [Trial("R=20 C=50")]
-    static void ForwardRowTrial(Trial t)
+    internal static void ForwardRowTrial(Trial t)
     {
         long count = (long)t["R"] * t["C"];
         Floats x = t.Normal(count), v = t.Normal(t["C"]), y = t.Result(count, Trial.Exact);
@@ -121,7 +121,7 @@ public static class Multiply
     }
 
     [Trial("R=20 C=50")]
-    static void BackwardRowTrial(Trial t)
+    internal static void BackwardRowTrial(Trial t)
     {
         long count = (long)t["R"] * t["C"];
         Floats x = t.Normal(count), dy = t.Normal(count), dv = t.Changed(t["C"], Trial.SumOf(t["R"]));

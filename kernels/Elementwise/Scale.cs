@@ -41,7 +41,7 @@ public static class Scale
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         const float factor = 0.7f;
         Floats x = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);

@@ -41,7 +41,7 @@ public static class Subtract
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Floats a = t.Normal(t["N"]), b = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
         t.Run(() => Forward(t.Kernels, a, b, y), () => Reference.Forward(a, b, y));

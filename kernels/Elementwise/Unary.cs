@@ -95,7 +95,7 @@ public static class Unary
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void ForwardTrial<T>(Trial t)
+    internal static void ForwardTrial<T>(Trial t)
         where T : struct, IUnary
     {
         Floats x = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Function);
@@ -103,7 +103,7 @@ public static class Unary
     }
 
     [Trial("N=1000")]
-    static void BackwardTrial<T>(Trial t)
+    internal static void BackwardTrial<T>(Trial t)
         where T : struct, IUnary
     {
         Floats x = t.Normal(t["N"]), dy = t.Normal(t["N"]), dx = t.Result(t["N"], Trial.Function);

@@ -111,7 +111,7 @@ public static class TokenEmbedding
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=20 V=12 D=16")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Ints ids = t.Below(t["V"], t["N"]);
         Floats table = t.Normal((long)t["V"] * t["D"]), y = t.Result((long)t["N"] * t["D"], Trial.Exact);
@@ -119,7 +119,7 @@ public static class TokenEmbedding
     }
 
     [Trial("N=20 V=12 D=16")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         Ints ids = t.Below(t["V"], t["N"]);
         (int[] order, int[] groups) = Group(ids.Host);

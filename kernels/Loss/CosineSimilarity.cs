@@ -143,7 +143,7 @@ public static class CosineSimilarity
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("R=8 D=40")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         (int r, int d) = (t["R"], t["D"]);
         long count = (long)r * d;
@@ -152,7 +152,7 @@ public static class CosineSimilarity
     }
 
     [Trial("R=8 D=40")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         (int r, int d) = (t["R"], t["D"]);
         long count = (long)r * d;

@@ -137,7 +137,7 @@ public static class CrossEntropy
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("R=8 N=40")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         (int r, int n) = (t["R"], t["N"]);
         Ints labels = t.Below(n, r);
@@ -146,7 +146,7 @@ public static class CrossEntropy
     }
 
     [Trial("R=8 N=40")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         (int r, int n) = (t["R"], t["N"]);
         Ints labels = t.Below(n, r);

@@ -126,7 +126,7 @@ public static class L2Normalize
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("R=8 D=40")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         int d = t["D"];
         long count = (long)t["R"] * d;
@@ -135,7 +135,7 @@ public static class L2Normalize
     }
 
     [Trial("R=8 D=40")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         int d = t["D"];
         long count = (long)t["R"] * d;

@@ -257,7 +257,7 @@ public static class PointwiseLoss
     const float TrialBeta = 0.3f;
 
     [Trial("S=2 N=600 run=4", "PointwiseLoss.Partial<>")]
-    static void ForwardTrial<T>(Trial t)
+    internal static void ForwardTrial<T>(Trial t)
         where T : struct, IPointwiseLoss
     {
         LossWeights w = new(t["S"], t["N"], t["run"]);
@@ -270,7 +270,7 @@ public static class PointwiseLoss
     }
 
     [Trial("S=2 N=600 run=4")]
-    static void BackwardTrial<T>(Trial t)
+    internal static void BackwardTrial<T>(Trial t)
         where T : struct, IPointwiseLoss
     {
         LossWeights w = new(t["S"], t["N"], t["run"]);
@@ -283,7 +283,7 @@ public static class PointwiseLoss
     }
 
     [Trial("S=3 N=600 run=4")]
-    static void MaskMeanTrial(Trial t)
+    internal static void MaskMeanTrial(Trial t)
     {
         LossWeights w = new(t["S"], t["N"], t["run"]);
         Floats mask = t.Positive((long)w.Samples * w.PerSample / w.MaskRun), coefficient = t.Changed(w.Samples, Trial.SumOf(w.PerSample / w.MaskRun));

@@ -113,7 +113,7 @@ public static unsafe class BiasGradient
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("R=300 C=40")]
-    static void AccumulateTrial(Trial t)
+    internal static void AccumulateTrial(Trial t)
     {
         Floats x = t.Normal((long)t["R"] * t["C"]), sum = t.Changed(t["C"], Trial.SumOf(t["R"]));
         t.Run(() => Accumulate(t.Kernels, x, sum, t["R"], t["C"]), () => Reference.Accumulate(x, sum, t["R"], t["C"]));

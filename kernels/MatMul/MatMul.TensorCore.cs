@@ -221,21 +221,21 @@ public static partial class MatMul
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<InnerContiguous, InnerContiguous>")]
-    static void ForwardTransposedTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeB: true));
+    internal static void ForwardTransposedTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeB: true));
 
     [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<InnerContiguous, OuterContiguous>")]
-    static void ForwardPlainTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"]));
+    internal static void ForwardPlainTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"]));
 
     [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<OuterContiguous, OuterContiguous>")]
-    static void ForwardGradientTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeA: true));
+    internal static void ForwardGradientTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeA: true));
 
     [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<OuterContiguous, InnerContiguous>")]
-    static void ForwardBothTransposedTensorCoreTrial(Trial t) =>
+    internal static void ForwardBothTransposedTensorCoreTrial(Trial t) =>
         TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeA: true, TransposeB: true));
 
     // Few tiles and a long inner extent: cut into splits.
     [Trial("batch=1 M=16 N=16 K=1024", "MatMul.GatherSplits")]
-    static void ForwardSplitTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"]));
+    internal static void ForwardSplitTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"]));
 
     static void TensorCoreTrial(Trial t, MatMulShape s)
     {

@@ -166,13 +166,13 @@ public static partial class MatMul
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
-    static void ForwardTrial(Trial t) => PortableTrial(t, Forward);
+    internal static void ForwardTrial(Trial t) => PortableTrial(t, Forward);
 
     [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
-    static void ForwardV1Trial(Trial t) => PortableTrial(t, ForwardV1);
+    internal static void ForwardV1Trial(Trial t) => PortableTrial(t, ForwardV1);
 
     [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
-    static void ForwardV2Trial(Trial t) => PortableTrial(t, ForwardV2);
+    internal static void ForwardV2Trial(Trial t) => PortableTrial(t, ForwardV2);
 
     static void PortableTrial(
         Trial t, Action<KernelContext, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, MatMulShape> launch)

@@ -326,7 +326,7 @@ public static partial class GroupNorm
     const float TrialEps = 1e-5f;
 
     [Trial("B=2 P=36 C=32 G=8 silu=1", "GroupNorm.Statistics")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         Dims d = new(t["B"], t["P"], t["C"], t["G"]);
         bool silu = t["silu"] != 0;
@@ -336,7 +336,7 @@ public static partial class GroupNorm
     }
 
     [Trial("B=2 P=36 C=32 G=8 silu=1", "GroupNorm.ChannelSums", "GroupNorm.GroupMeans", "GroupNorm.Parameters")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         Dims d = new(t["B"], t["P"], t["C"], t["G"]);
         bool silu = t["silu"] != 0;

@@ -185,7 +185,7 @@ public static partial class LayerNorm
     const float TrialEps = 1e-5f;
 
     [Trial("R=20 D=48")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         (long count, int d) = ((long)t["R"] * t["D"], t["D"]);
         Floats x = t.Normal(count), weight = t.Normal(d), bias = t.Normal(d), y = t.Result(count, Trial.Function), stats = t.Scratch((long)Stats * t["R"]);
@@ -193,7 +193,7 @@ public static partial class LayerNorm
     }
 
     [Trial("R=20 D=48", "LayerNorm.Parameters")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         (long count, int d) = ((long)t["R"] * t["D"], t["D"]);
         Floats x = t.Normal(count), weight = t.Normal(d), bias = t.Normal(d), dy = t.Normal(count);

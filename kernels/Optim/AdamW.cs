@@ -97,7 +97,7 @@ public static class AdamW
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void StepTrial(Trial t)
+    internal static void StepTrial(Trial t)
     {
         AdamWStep s = AdamWStep.At(3, 1e-3, 0.9, 0.999, 1e-8, 1e-2, 0.5f);
         Floats g = t.Normal(t["N"]), p = t.Changed(t["N"], Trial.Function), m = t.Changed(t["N"], Trial.Function), v = t.ChangedPositive(t["N"], Trial.Function);

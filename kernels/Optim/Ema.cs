@@ -49,7 +49,7 @@ public static class Ema
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void StepTrial(Trial t)
+    internal static void StepTrial(Trial t)
     {
         const float decay = 0.99f;
         Floats p = t.Normal(t["N"]), shadow = t.Changed(t["N"], Trial.Function);

@@ -54,7 +54,7 @@ public static class Sgd
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=1000")]
-    static void StepTrial(Trial t)
+    internal static void StepTrial(Trial t)
     {
         SgdStep s = new(1e-2f, 0.9f, 0.1f, 1e-2f, 0.5f, Nesterov: 1, First: 0);
         Floats g = t.Normal(t["N"]), p = t.Changed(t["N"], Trial.Function), buffer = t.Changed(t["N"], Trial.Function);

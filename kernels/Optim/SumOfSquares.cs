@@ -62,7 +62,7 @@ public static class SumOfSquares
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("N=5000")]
-    static void PartialTrial(Trial t)
+    internal static void PartialTrial(Trial t)
     {
         Floats x = t.Normal(t["N"]), partial = t.Result(Blocks(t["N"]), Trial.SumOf(Block));
         t.Run(() => Partial(t.Kernels, x, partial), () => Reference.Partial(x, partial));

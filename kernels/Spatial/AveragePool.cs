@@ -141,7 +141,7 @@ public static class AveragePool
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("B=1 H=6 W=6 C=8 kernel=3 stride=2 padding=1")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         PoolWindows p = PoolWindows.Of(t["H"], t["W"], t["C"], t["kernel"], t["stride"], t["padding"]);
         long count = (long)t["B"] * p.H * p.W * p.C, pooled = (long)t["B"] * p.OutH * p.OutW * p.C;
@@ -150,7 +150,7 @@ public static class AveragePool
     }
 
     [Trial("B=1 H=6 W=6 C=8 kernel=3 stride=2 padding=1")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         PoolWindows p = PoolWindows.Of(t["H"], t["W"], t["C"], t["kernel"], t["stride"], t["padding"]);
         long count = (long)t["B"] * p.H * p.W * p.C, pooled = (long)t["B"] * p.OutH * p.OutW * p.C;

@@ -174,7 +174,7 @@ public static class BatchNorm
     const float TrialEps = 1e-5f;
 
     [Trial("R=20 C=24")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         (long count, int c) = ((long)t["R"] * t["C"], t["C"]);
         Floats x = t.Normal(count), weight = t.Normal(c), bias = t.Normal(c), mean = t.Normal(c), variance = t.Positive(c), y = t.Result(count, Trial.Function);
@@ -182,7 +182,7 @@ public static class BatchNorm
     }
 
     [Trial("R=20 C=24")]
-    static void BackwardInputTrial(Trial t)
+    internal static void BackwardInputTrial(Trial t)
     {
         (long count, int c) = ((long)t["R"] * t["C"], t["C"]);
         Floats weight = t.Normal(c), variance = t.Positive(c), dy = t.Normal(count), dx = t.Result(count, Trial.Function);
@@ -190,7 +190,7 @@ public static class BatchNorm
     }
 
     [Trial("R=20 C=24")]
-    static void BackwardWeightTrial(Trial t)
+    internal static void BackwardWeightTrial(Trial t)
     {
         (long count, int c) = ((long)t["R"] * t["C"], t["C"]);
         Floats x = t.Normal(count), mean = t.Normal(c), variance = t.Positive(c), dy = t.Normal(count), dWeight = t.Changed(c, Trial.SumOf(t["R"]) + Trial.Function);

@@ -59,7 +59,7 @@ public static class Blocks
     // ---- trials ------------------------------------------------------------------------------------
     // A block out of the middle of rows twice as wide.
     [Trial("S=2 R=5 C=24")]
-    static void CopyTrial(Trial t)
+    internal static void CopyTrial(Trial t)
     {
         (int s, int r, int c) = (t["S"], t["R"], t["C"]);
         BlockLayout from = new(c / 2, 2L * r * c, 2L * c), to = new(0, (long)r * c, c);

@@ -45,7 +45,7 @@ public static class Broadcast
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("S=2 R=10 C=24")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         const float scale = 0.7f;
         Floats x = t.Normal((long)t["S"] * t["C"]), y = t.Result((long)t["S"] * t["R"] * t["C"], Trial.Exact);

@@ -105,7 +105,7 @@ public static class Permute
     // ---- trials ------------------------------------------------------------------------------------
     // (A, B, C) as (C, A, B).
     [Trial("A=6 B=7 C=8")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         PermuteLayout l = PermuteLayout.Of([t["A"], t["B"], t["C"]], [2, 0, 1]);
         long count = (long)t["A"] * t["B"] * t["C"];

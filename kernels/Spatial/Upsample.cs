@@ -109,7 +109,7 @@ public static class Upsample
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("B=1 H=4 W=5 C=8")]
-    static void ForwardTrial(Trial t)
+    internal static void ForwardTrial(Trial t)
     {
         long count = (long)t["B"] * t["H"] * t["W"] * t["C"];
         Floats x = t.Normal(count), y = t.Result(4 * count, Trial.Exact);
@@ -117,7 +117,7 @@ public static class Upsample
     }
 
     [Trial("B=1 H=4 W=5 C=8")]
-    static void BackwardTrial(Trial t)
+    internal static void BackwardTrial(Trial t)
     {
         long count = (long)t["B"] * t["H"] * t["W"] * t["C"];
         Floats dy = t.Normal(4 * count), dx = t.Result(count, Trial.SumOf(4));

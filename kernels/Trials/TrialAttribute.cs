@@ -1,6 +1,6 @@
 namespace IlgpuDiffusion.Kernels.Trials;
 
-/// Marks a static method `…Trial(Trial t)` beside an operation: how the operation is run by itself. It makes random inputs of the sizes asked for, launches, and names the reference. Found by reflection, so
+/// Marks an internal static method `…Trial(Trial t)` beside an operation: how the operation is run by itself. It makes random inputs of the sizes asked for, launches, and names the reference. Found by reflection, so
 /// an operation that has one is in `ilgd kernels run` and in the test over all kernels. The method's name is the launcher's (`ForwardTrial`, `ForwardV2Trial`, `ForwardTensorCoreTrial`); a generic one is there
 /// once for each of the types that its kernels take.
 [AttributeUsage(AttributeTargets.Method)]

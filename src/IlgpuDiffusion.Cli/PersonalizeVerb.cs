@@ -76,7 +76,7 @@ sealed class PersonalizeVerb : Verb
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         PersonalizationRun run = Settings(parsed);
-        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation, Observer).Run();
+        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation) { Observer = Observer }.Run();
         if (forMachine)
         {
             output.WriteLine(record.ToJson());

@@ -16,11 +16,14 @@ public readonly record struct PhaseProgress(string Phase, long Done, long Total,
 
 /// The whole of `ilgd personalize`: a photo becomes a latent, the model is finetuned on it, and pictures for prompts are drawn before and after from
 /// the same noise. Nothing is in the out folder before everything is done.
-public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default, IDeviceObserver? observer = null)
+public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default)
 {
     const string PriorPhase = "class pictures", BeforePhase = "pictures before", TrainPhase = "finetuning", AfterPhase = "pictures after";
 
     readonly List<(string Phase, double Seconds)> seconds = [];
+
+    /// Who is told what the run's device does; null where nobody looks.
+    public IDeviceObserver? Observer { get; init; }
 
     /// Errors: an unreadable photo or model, a prompt that is too long, a folder that cannot be written: <see cref="IlgdException"/>.
     /// OperationCanceledException when cancelled; nothing is left then either.
@@ -28,7 +31,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     {
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
-        using Device device = Device.Open(run.Device, run.Threads, run.Conv, observer);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)

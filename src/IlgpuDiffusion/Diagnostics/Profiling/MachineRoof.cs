@@ -10,23 +10,19 @@ public sealed record MachineRoof(double FlopsPerSecond, double BytesPerSecond)
 {
     const int Passes = 7;
 
-    // 64 MB an array: beyond the last-level cache of the machines at hand.
-    const int TriadFloats = 16 << 20;
-
-    const int Threads = 1 << 16, Rounds = 2000;
-
-    // A simulator needs seconds for what a machine does in a millisecond: its roof is that of the simulation.
-    const int SimulatedThreads = 256, SimulatedRounds = 20, SimulatedFloats = 1 << 12;
-
     /// The best of some passes each: what the machine can, not what it does beside others.
     public static MachineRoof Measure(Device device)
     {
-        bool simulated = device.Name.EndsWith("-sim", StringComparison.Ordinal);
-        double flops = Best(device, "Roof.MultiplyAdd", ("N", simulated ? SimulatedThreads : Threads), ("rounds", simulated ? SimulatedRounds : Rounds));
-        double bytes = Best(device, "Roof.Triad", ("N", simulated ? SimulatedFloats : TriadFloats));
-        return new MachineRoof(
-            2.0 * Roof.Chains * (simulated ? (double)SimulatedThreads * SimulatedRounds : (double)Threads * Rounds) / flops,
-            3.0 * sizeof(float) * (simulated ? SimulatedFloats : TriadFloats) / bytes);
+        // A processor's triad of 64 MB an array lies beyond the last-level cache of the machines at hand; a GPU needs more of both for a launch to be no part of the time;
+        // a simulator needs seconds for what a machine does in a millisecond, and its roof is that of the simulation.
+        (int threads, int rounds, int floats) = device.Name switch
+        {
+            "cpu" => (1 << 16, 2000, 16 << 20),
+            "cuda" or "opencl" => (1 << 18, 10_000, 128 << 20),
+            _ => (256, 20, 1 << 12),
+        };
+        double flops = Best(device, "Roof.MultiplyAdd", ("N", threads), ("rounds", rounds)), bytes = Best(device, "Roof.Triad", ("N", floats));
+        return new MachineRoof(2.0 * Roof.Chains * threads * rounds / flops, 3.0 * sizeof(float) * floats / bytes);
     }
 
     /// The least time that the work can take under this roof, as a share of the time that it took.
