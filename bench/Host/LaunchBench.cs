@@ -37,6 +37,16 @@ public class LaunchBench : IDisposable
         step.Reset();
     }
 
+    /// What a launcher pays to say what it does while nobody looks.
+    [Benchmark(OperationsPerInvoke = ChainLength)]
+    public void ScopeUnobserved()
+    {
+        for (int i = 0; i < ChainLength; i++)
+        {
+            using LaunchScope launch = device.Kernels.Scope("Add.Forward", x.Count, Work.Of(x.Count, 3 * x.Count));
+        }
+    }
+
     /// A chain of 100 small ops, recorded and run backwards.
     [Benchmark(OperationsPerInvoke = ChainLength)]
     public void TapeForwardBackward()

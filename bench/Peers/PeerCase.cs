@@ -1,3 +1,4 @@
+using IlgpuDiffusion.Diagnostics.Profiling;
 using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Peers;

@@ -1,6 +1,8 @@
+using System.Reflection;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using IlgpuDiffusion;
+using IlgpuDiffusion.Diagnostics.Profiling;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Peers;
 using IlgpuDiffusion.Peers.Cases;
@@ -42,10 +44,12 @@ for (int i = 0; i < args.Length; i++)
     }
 }
 
+// Every static class in Cases with a list of its own: a new one needs no word here.
 PeerCase[] cases =
 [
-    .. new[] { MatMulCases.All, ConvCases.All, NormCases.All, AttentionCases.All, LoraCases.All, OptimCases.All, VaeCases.All, TrainingStepCases.All, LoraStepCases.All }
-        .SelectMany(c => c).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
+    .. typeof(PeerCase).Assembly.GetTypes().Where(t => t.Namespace == typeof(MatMulCases).Namespace).OrderBy(t => t.Name, StringComparer.Ordinal)
+        .Select(t => t.GetProperty("All", BindingFlags.Static | BindingFlags.Public)).Where(all => all?.PropertyType == typeof(IEnumerable<PeerCase>))
+        .SelectMany(all => (IEnumerable<PeerCase>)all!.GetValue(null)!).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
 ];
 if (cases.Length == 0)
 {
@@ -69,7 +73,7 @@ try
     foreach (PeerCase of in cases)
     {
         using Pair pair = of.Prepare(device);
-        (Timing ours, Timing peer) = Duel.Run(pair.Ours, pair.Peer);
+        (Timing ours, Timing peer) = Timing.Of(pair.Ours, pair.Peer);
         PeerRow row = PeerRow.Of(of, ours, peer);
         rows.Add(row);
         Console.WriteLine($"{row.Name,-22} {row.Shape,-36} {row.OursUs,12:0.0} {row.PeerUs,12:0.0} {row.Ratio,7:0.00} {row.Target,7:0.00}");

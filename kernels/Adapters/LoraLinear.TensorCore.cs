@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.TensorCore;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Adapters;
 
@@ -196,6 +197,7 @@ public static partial class LoraLinear
         KernelContext k, ArrayView<ushort> x, ArrayView<ushort> weight, ArrayView<float> bias, ArrayView<ushort> a, ArrayView<ushort> b, float scale,
         ArrayView<float> y, ArrayView<float> xa, LoraShape s)
     {
+        using LaunchScope launch = k.Scope("LoraLinear.Forward", s, s.Work(sizeof(ushort)));
         CheckTensorCore(x.Length, weight.Length, a.Length, b.Length, y.Length, xa.Length, s);
         TensorCoreDims d = new(s.Rows, s.Out, s.In, scale, bias.Length > 0, PaddedRank, 1);
         k.LaunchGroups(
@@ -208,6 +210,7 @@ public static partial class LoraLinear
         KernelContext k, ArrayView<ushort> dy, ArrayView<ushort> weight, ArrayView<ushort> a, ArrayView<ushort> b, float scale, ArrayView<float> dx, ArrayView<float> dya,
         LoraShape s)
     {
+        using LaunchScope launch = k.Scope("LoraLinear.BackwardInput", s, s.Work(sizeof(ushort)));
         CheckTensorCore(dx.Length, weight.Length, a.Length, b.Length, dy.Length, dya.Length, s);
         TensorCoreDims d = new(s.Rows, s.In, s.Out, scale, false, 1, s.In);
         k.LaunchGroups(
@@ -224,5 +227,33 @@ public static partial class LoraLinear
         {
             throw new ArgumentException($"LoraLinear: x, weight, a, b, y, xa hold {x}, {weight}, {a}, {b}, {y}, {down} numbers: too few for {s}");
         }
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    // x Aᵀ is rounded to bf16, by half of 2⁻⁷ of it, before it meets B.
+    const double TrialTensorCoreBound = 1.0 / 256;
+
+    [Trial("samples=1 rows=20 in=24 out=32 rank=4", "LoraLinear.Forward<InnerContiguous>")]
+    internal static void ForwardTensorCoreTrial(Trial t)
+    {
+        LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
+        (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);
+        Halves x = t.Halves(rows * s.In), weight = t.Halves((long)s.Out * s.In), a = t.Halves((long)PaddedRank * s.In), b = t.Halves((long)s.Out * PaddedRank);
+        Floats bias = t.Normal(s.Out), y = t.Result(rows * s.Out, TrialTensorCoreBound), xa = t.Result(rows * PaddedRank, Trial.SumOf(s.In));
+        LoraShape padded = s with { Rank = PaddedRank };
+        t.Run(
+            () => ForwardTensorCore(t.Kernels, x, weight, bias, a, b, TrialScale, y, xa, padded), () => Reference.Forward(x, weight, bias, a, b, TrialScale, y, xa, padded));
+    }
+
+    [Trial("samples=1 rows=20 in=24 out=32 rank=4", "LoraLinear.Forward<OuterContiguous>")]
+    internal static void BackwardInputTensorCoreTrial(Trial t)
+    {
+        LoraShape s = new(t["samples"], t["rows"], t["in"], t["out"], t["rank"]);
+        (long rows, long factors) = ((long)s.Samples * s.Rows, (long)s.Samples * s.Rank);
+        Halves dy = t.Halves(rows * s.Out), weight = t.Halves((long)s.Out * s.In), a = t.Halves((long)PaddedRank * s.In), b = t.Halves((long)s.Out * PaddedRank);
+        Floats dx = t.Result(rows * s.In, TrialTensorCoreBound), dya = t.Result(rows * PaddedRank, Trial.SumOf(s.Out));
+        LoraShape padded = s with { Rank = PaddedRank };
+        t.Run(
+            () => BackwardInputTensorCore(t.Kernels, dy, weight, a, b, TrialScale, dx, dya, padded), () => Reference.BackwardInput(dy, weight, a, b, TrialScale, dx, dya, padded));
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.TensorCore;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Attention;
 
@@ -416,6 +417,7 @@ public static partial class Attention
     public static void ForwardTensorCore(
         KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, Dims d)
     {
+        using LaunchScope launch = k.Scope("Attention.Forward", (d.B, d.Queries, d.Keys, d.Heads, d.D), WorkOf(d, 2, 2, sizeof(ushort)));
         if (!FitsTensorCore(d))
             throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {TensorCoreWidth}, without bias, for the tensor cores", nameof(d));
         long rows = (long)d.B * d.Queries * d.Stride, keys = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries * Stats;
@@ -430,6 +432,7 @@ public static partial class Attention
         KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, ArrayView<ushort> dOut,
         ArrayView<float> delta, ArrayView<float> dq, ArrayView<float> dk, ArrayView<float> dv, Dims d)
     {
+        using LaunchScope launch = k.Scope("Attention.Backward", (d.B, d.Queries, d.Keys, d.Heads, d.D), WorkOf(d, 5, 4, sizeof(ushort)));
         if (!FitsTensorCore(d))
             throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {TensorCoreWidth}, without bias, for the tensor cores", nameof(d));
         long rows = (long)d.B * d.Heads * d.Queries, heads = (long)d.B * d.Heads;
@@ -438,5 +441,32 @@ public static partial class Attention
             QueryGradientTensorCoreKernel, heads * ((d.Queries + GroupQueries - 1) / GroupQueries), TensorCoreThreads, q, key, v, dOut, stats, delta, dq, d);
         k.LaunchGroups(
             KeyGradientTensorCoreKernel, heads * ((d.Keys + GroupQueries - 1) / GroupQueries), TensorCoreThreads, q, key, v, dOut, stats, delta, dk, dv, d);
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    // A probability is rounded to bf16, by half of 2⁻⁷ of it; an output is a mean of values under them, a gradient a sum of as many such terms.
+    const double TrialTensorCoreBound = 1.0 / 128;
+
+    [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0")]
+    internal static void ForwardTensorCoreTrial(Trial t)
+    {
+        Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
+        long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
+        Halves q = t.Halves(rows), key = t.Halves(others), v = t.Halves(others);
+        Floats o = t.Result(rows, TrialTensorCoreBound), stats = t.Scratch(Stats * statistics);
+        t.Run(() => ForwardTensorCore(t.Kernels, q, key, v, o, stats, d), () => Reference.Forward(q, key, v, default, o, d));
+    }
+
+    [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0", "Attention.Delta", "Attention.QueryGradient", "Attention.KeyGradient")]
+    internal static void BackwardTensorCoreTrial(Trial t)
+    {
+        Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
+        long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
+        Halves q = t.Halves(rows), key = t.Halves(others), v = t.Halves(others), dOut = t.Halves(rows);
+        Floats o = t.Scratch(rows), stats = t.Scratch(Stats * statistics), delta = t.Scratch(statistics);
+        Floats dq = t.Result(rows, TrialTensorCoreBound), dk = t.Result(others, TrialTensorCoreBound), dv = t.Result(others, TrialTensorCoreBound);
+        ForwardTensorCore(t.Kernels, q, key, v, o, stats, d);
+        t.Run(
+            () => BackwardTensorCore(t.Kernels, q, key, v, o, stats, dOut, delta, dq, dk, dv, d), () => Reference.Backward(q, key, v, default, dOut, dq, dk, dv, d));
     }
 }

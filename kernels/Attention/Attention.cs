@@ -1,6 +1,7 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Attention;
 
@@ -277,6 +278,15 @@ public static partial class Attention
         }
     }
 
+    // ---- work --------------------------------------------------------------------------------------
+    /// `products` of (pairs of a query and a key it sees) × D; `tensors` as long as the queries and as many as the keys; `element`: bytes of a number.
+    static Work WorkOf(Dims d, int products, int tensors, int element)
+    {
+        // Causal: a triangle, and whole rows below it.
+        long side = Math.Min(d.Queries, d.Keys), pairs = d.Causal != 0 ? (side * (side + 1) / 2) + ((d.Queries - side) * d.Keys) : (long)d.Queries * d.Keys;
+        return new Work(d.B * d.Heads * pairs * ((2L * products * d.D) + 3), (long)element * tensors * d.B * ((long)d.Queries + d.Keys) * d.Stride);
+    }
+
     // ---- launchers ---------------------------------------------------------------------------------
     public static void Forward(
         KernelContext k,
@@ -288,6 +298,7 @@ public static partial class Attention
         ArrayView<float> stats,   // (B, heads, Tq, 2), written
         Dims d)
     {
+        using LaunchScope launch = k.Scope("Attention.Forward", (d.B, d.Queries, d.Keys, d.Heads, d.D), WorkOf(d, 2, 2, sizeof(float)));
         if (k.Cpu is { } cpu)
             CpuForward(cpu, q, key, v, bias, o, stats, d, CpuIsas.Best);
         else
@@ -310,6 +321,7 @@ public static partial class Attention
         ArrayView<float> dv,
         Dims d)
     {
+        using LaunchScope launch = k.Scope("Attention.Backward", (d.B, d.Queries, d.Keys, d.Heads, d.D), WorkOf(d, 5, 4, sizeof(float)));
         if (k.Cpu is { } cpu)
         {
             CpuBackward(cpu, q, key, v, bias, o, stats, dOut, delta, dq, dk, dv, d, CpuIsas.Best);
@@ -323,4 +335,29 @@ public static partial class Attention
         if (dk.Length > 0)
             k.Launch(KeyGradientKernel, (long)d.B * d.Heads * d.Keys, q, key, v, bias, stats, delta, dOut, dk, dv, d);
     }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
+        long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
+        Floats q = t.Normal(rows), key = t.Normal(others), v = t.Normal(others), o = t.Result(rows, TrialBound(d)), stats = t.Scratch(Stats * statistics);
+        t.Run(() => Forward(t.Kernels, q, key, v, default, o, stats, d), () => Reference.Forward(q, key, v, default, o, d));
+    }
+
+    [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0", "Attention.Delta", "Attention.QueryGradient", "Attention.KeyGradient")]
+    internal static void BackwardTrial(Trial t)
+    {
+        Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
+        long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
+        Floats q = t.Normal(rows), key = t.Normal(others), v = t.Normal(others), dOut = t.Normal(rows);
+        Floats o = t.Scratch(rows), stats = t.Scratch(Stats * statistics), delta = t.Scratch(statistics);
+        Floats dq = t.Result(rows, TrialBound(d)), dk = t.Result(others, TrialBound(d)), dv = t.Result(others, TrialBound(d));
+        Forward(t.Kernels, q, key, v, default, o, stats, d);
+        t.Run(() => Backward(t.Kernels, q, key, v, default, o, stats, dOut, delta, dq, dk, dv, d), () => Reference.Backward(q, key, v, default, dOut, dq, dk, dv, d));
+    }
+
+    // A sum over D in the exponent, then one over positions.
+    static double TrialBound(Dims d) => Trial.Function + Trial.SumOf(d.D) + Trial.SumOf(Math.Max(d.Queries, d.Keys));
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Attention;
 
@@ -79,6 +80,7 @@ public static class Softmax
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, int d, bool log)
     {
+        using LaunchScope launch = k.Scope("Softmax.Forward", (y.Length, d), Work.Of(4 * y.Length, 2 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length / d, x, y, d, log ? 1 : 0);
@@ -95,6 +97,7 @@ public static class Softmax
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> y, ArrayView<float> dy, ArrayView<float> dx, int d, bool log)
     {
+        using LaunchScope launch = k.Scope("Softmax.Backward", (dx.Length, d), Work.Of(4 * dx.Length, 3 * dx.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dx.Length / d, y, dy, dx, d, log ? 1 : 0);
@@ -155,5 +158,22 @@ public static class Softmax
     {
         T g = T.Load(dy), s = T.All(sum);
         (log ? g - (T.Exp(T.Load(y)) * s) : T.Load(y) * (g - s)).Store(dx);
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("R=20 D=40 log=0")]
+    internal static void ForwardTrial(Trial t)
+    {
+        (long count, int d, bool log) = ((long)t["R"] * t["D"], t["D"], t["log"] != 0);
+        Floats x = t.Normal(count), y = t.Result(count, Trial.Function + Trial.SumOf(d));
+        t.Run(() => Forward(t.Kernels, x, y, d, log), () => Reference.Forward(x, y, d, log));
+    }
+
+    [Trial("R=20 D=40 log=0")]
+    internal static void BackwardTrial(Trial t)
+    {
+        (long count, int d, bool log) = ((long)t["R"] * t["D"], t["D"], t["log"] != 0);
+        Floats y = t.Normal(count), dy = t.Normal(count), dx = t.Result(count, Trial.Function + Trial.SumOf(d));
+        t.Run(() => Backward(t.Kernels, y, dy, dx, d, log), () => Reference.Backward(y, dy, dx, d, log));
     }
 }

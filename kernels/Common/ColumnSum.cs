@@ -1,5 +1,6 @@
 using System.Numerics;
 using ILGPU;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
@@ -58,6 +59,7 @@ public static class ColumnSum
     public static unsafe void Forward(
         KernelContext k, ArrayView<float> x, ArrayView<float> y, int samples, int rows, int width, float scale = 1, bool accumulate = false)
     {
+        using LaunchScope launch = k.Scope("ColumnSum.Forward", (samples, rows, width), Work.Of(x.Length, x.Length + y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, (long)samples * width, x, y, rows, width, scale, accumulate ? 1 : 0);
@@ -90,5 +92,14 @@ public static class ColumnSum
                 Lanes.Store(accumulate ? Lanes.Load(total, left) + sum : sum, total, left);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("S=2 R=100 C=40")]
+    internal static void ForwardTrial(Trial t)
+    {
+        (int s, int r, int c) = (t["S"], t["R"], t["C"]);
+        Floats x = t.Normal((long)s * r * c), y = t.Result((long)s * c, Trial.SumOf(r));
+        t.Run(() => Forward(t.Kernels, x, y, s, r, c), () => Reference.Forward(x, y, s, r, c, 1));
     }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace IlgpuDiffusion.Kernels.Common;
 
 /// A pool of spinning workers for the `cpu` device: handing work over costs about a microsecond, where a thread pool costs ten.
@@ -8,16 +10,25 @@ public sealed class CpuPool : IDisposable
     // A worker spins this many times (some ten microseconds) before it sleeps; the gaps between an engine's kernels are shorter.
     const int SpinsBeforeSleep = 4000;
 
-    sealed class Job(int count, Action<int> body)
+    sealed class Job(int count, Action<int> body, ILaunchObserver? observer)
     {
+        readonly long launch = observer?.Launch ?? 0;
         int next;
         int done;
         Exception? failure;
 
         public bool Finished => Volatile.Read(ref done) >= count;
 
-        public void Work()
+        public void Work(int thread)
         {
+            long begin = observer is null ? 0 : Stopwatch.GetTimestamp();
+            if (Work() && observer is not null)
+                observer.Ran(launch, thread, begin, Stopwatch.GetTimestamp());
+        }
+
+        bool Work()
+        {
+            bool worked = false;
             for (int i = Interlocked.Increment(ref next) - 1; i < count; i = Interlocked.Increment(ref next) - 1)
             {
                 try
@@ -29,8 +40,11 @@ public sealed class CpuPool : IDisposable
                     Interlocked.CompareExchange(ref failure, e, null);
                 }
 
+                worked = true;
                 Interlocked.Increment(ref done);
             }
+
+            return worked;
         }
 
         public void Rethrow()
@@ -54,7 +68,8 @@ public sealed class CpuPool : IDisposable
         workers = new Thread[threads - 1];
         for (int i = 0; i < workers.Length; i++)
         {
-            workers[i] = new Thread(Loop) { IsBackground = true, Name = $"ilgd cpu {i + 1}" };
+            int thread = i + 1;
+            workers[i] = new Thread(() => Loop(thread)) { IsBackground = true, Name = $"ilgd cpu {i + 1}" };
             workers[i].Start();
         }
     }
@@ -62,23 +77,29 @@ public sealed class CpuPool : IDisposable
     /// Threads that work on a loop, the caller's own among them.
     public int Threads { get; }
 
+    /// Who is told which thread worked when; null where nobody looks.
+    public ILaunchObserver? Observer { get; set; }
+
     /// Runs body(0) … body(count − 1), each once, in any order, and returns when all are done. Not re-entrant.
     public void For(int count, Action<int> body)
     {
         if (count <= 1 || workers.Length == 0)
         {
+            long begin = Observer is null ? 0 : Stopwatch.GetTimestamp();
             for (int i = 0; i < count; i++)
                 body(i);
+            if (Observer is not null)
+                Observer.Ran(Observer.Launch, 0, begin, Stopwatch.GetTimestamp());
             return;
         }
 
-        Job job = new(count, body);
+        Job job = new(count, body, Observer);
         Volatile.Write(ref current, job);
         Interlocked.Increment(ref generation);
         int asleep = Volatile.Read(ref sleeping);
         if (asleep > 0)
             wake.Release(Math.Min(asleep, count - 1));
-        job.Work();
+        job.Work(0);
         SpinWait spin = default;
         while (!job.Finished)
             spin.SpinOnce(sleep1Threshold: -1);
@@ -107,7 +128,7 @@ public sealed class CpuPool : IDisposable
         wake.Dispose();
     }
 
-    void Loop()
+    void Loop(int thread)
     {
         int seen = 0;
         while (!stopping)
@@ -130,7 +151,7 @@ public sealed class CpuPool : IDisposable
             }
 
             seen = Volatile.Read(ref generation);
-            Volatile.Read(ref current)?.Work();
+            Volatile.Read(ref current)?.Work(thread);
         }
     }
 }

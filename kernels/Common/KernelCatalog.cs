@@ -29,15 +29,25 @@ public static partial class KernelCatalog
     static KernelEntry Entry(MethodInfo method)
     {
         Type type = method.DeclaringType!;
-        Match parts = NameParts().Match(method.Name);
-        string version = parts.Groups[2].Success ? parts.Groups[2].Value : "V1";
-        string types = method.IsGenericMethod ? $"<{string.Join(", ", method.GetGenericArguments().Select(t => t.Name))}>" : "";
+        (string part, string version) = Parts(method.Name, "Kernel");
+        if (version.Length == 0)
+            version = "V1";
         string folder = type.Namespace![(type.Namespace!.LastIndexOf('.') + 1)..];
         string suffix = version == TensorCore || method.Name == "GatherSplitsKernel" ? "." + TensorCore : "";
-        return new KernelEntry($"{type.Name}.{parts.Groups[1].Value}{types}", version, $"kernels/{folder}/{type.Name}{suffix}.cs", method);
+        return new KernelEntry($"{type.Name}.{part}{Types(method)}", version, $"kernels/{folder}/{type.Name}{suffix}.cs", method);
     }
 
-    static MethodInfo[] Closed(MethodInfo method)
+    /// What a method's name says before `end`: operation's part, and version, if there is one.
+    internal static (string Part, string Version) Parts(string name, string end)
+    {
+        Match parts = NameParts().Match(name[..^end.Length]);
+        return (parts.Groups[1].Value, parts.Groups[2].Value);
+    }
+
+    internal static string Types(MethodInfo method) => method.IsGenericMethod ? $"<{string.Join(", ", method.GetGenericArguments().Select(t => t.Name))}>" : "";
+
+    /// The method once for each choice of types that it can take.
+    internal static MethodInfo[] Closed(MethodInfo method)
     {
         if (!method.IsGenericMethodDefinition)
             return [method];
@@ -61,6 +71,6 @@ public static partial class KernelCatalog
         ? type.GetInterfaces().Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == constraint.GetGenericTypeDefinition())
         : constraint.IsAssignableFrom(type);
 
-    [GeneratedRegex(@"^(.*?)(V\d+|TensorCore)?Kernel$")]
+    [GeneratedRegex(@"^(.*?)(V\d+|TensorCore)?$")]
     private static partial Regex NameParts();
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using ILGPU;
 using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Simulation;
@@ -22,6 +24,30 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
     /// What the `cpu` device may do to a 3×3 convolution.
     public ConvAlgorithm Conv { get; } = conv;
 
+    /// Who is told of launches, on this context, its pool and its simulator; null where nobody looks.
+    public ILaunchObserver? Observer
+    {
+        get;
+        set
+        {
+            field = value;
+            if (Cpu is not null)
+                Cpu.Observer = value;
+            if (Simulator is not null)
+                Simulator.Observer = value;
+        }
+    }
+
+    /// Says what a launcher does, to the end of the scope: `using LaunchScope launch = k.Scope("Add.Forward", y.Length, Work.Of(…));`. `of` is the type argument of a generic operation.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public LaunchScope Scope<TShape>(string operation, TShape shape, Work work, Type? of = null)
+        where TShape : notnull
+    {
+        if (Observer is not null)
+            Observer.Begin(of is null ? operation : $"{operation}<{of.Name}>", shape.ToString()!, work);
+        return new LaunchScope(Observer);
+    }
+
     /// Kernels compiled so far.
     public long Compiled => launchers.Count + (Simulator?.Compiled ?? 0);
 
@@ -34,10 +60,12 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
         launches++;
         if (launchers.TryGetValue(kernel, out Delegate? launcher))
             return (TLauncher)launcher;
+        long begin = Stopwatch.GetTimestamp();
         object? compiled = UniformBranches.Compile(Accelerator, kernel.Method);
         TLauncher loaded = load();
         GC.KeepAlive(compiled);
         launchers.Add(kernel, loaded);
+        Observer?.Compiled(kernel.Method, Stopwatch.GetTimestamp() - begin);
         return loaded;
     }
 

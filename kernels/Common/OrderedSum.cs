@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
@@ -60,6 +61,7 @@ public static class OrderedSum
     /// total[0] = scale·Σ x. partial: scratch of Tiles(N).
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, float scale, ArrayView<float> partial, ArrayView<float> total)
     {
+        using LaunchScope launch = k.Scope("OrderedSum.Forward", x.Length, Work.Of(x.Length, x.Length));
         if (k.Cpu is { } cpu)
         {
             float* px = x.Pointer(), pp = partial.Pointer();
@@ -87,6 +89,7 @@ public static class OrderedSum
     /// total[0] = Σ partial.
     public static unsafe void Gather(KernelContext k, ArrayView<float> partial, ArrayView<float> total)
     {
+        using LaunchScope launch = k.Scope("OrderedSum.Gather", partial.Length, Work.Of(partial.Length, partial.Length));
         if (k.Cpu is null)
         {
             k.LaunchGroups(GatherKernel, 1, Threads, partial, total);
@@ -103,6 +106,7 @@ public static class OrderedSum
     /// y[i] = scale·value[0]: the gradient of the sum, whose own gradient stays on the device.
     public static unsafe void Backward(KernelContext k, ArrayView<float> value, float scale, ArrayView<float> y)
     {
+        using LaunchScope launch = k.Scope("OrderedSum.Backward", y.Length, Work.Of(0, y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(FillKernel, y.Length, value, scale, y);
@@ -112,5 +116,22 @@ public static class OrderedSum
         float* py = y.Pointer();
         float fill = scale * value.Pointer()[0];
         cpu.Range(y.Length, Grain.Elements, (begin, end) => new Span<float>(py + begin, (int)(end - begin)).Fill(fill));
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=3000", "OrderedSum.Partial", "OrderedSum.Gather")]
+    internal static void ForwardTrial(Trial t)
+    {
+        const float scale = 0.7f;
+        Floats x = t.Positive(t["N"]), partial = t.Scratch(Tiles(t["N"])), total = t.Result(1, Trial.SumOf(t["N"]));
+        t.Run(() => Forward(t.Kernels, x, scale, partial, total), () => total.Host[0] = (float)Reference.Forward(x, scale));
+    }
+
+    [Trial("N=3000", "OrderedSum.Fill")]
+    internal static void BackwardTrial(Trial t)
+    {
+        const float scale = 0.7f;
+        Floats value = t.Normal(1), y = t.Result(t["N"], Trial.Exact);
+        t.Run(() => Backward(t.Kernels, value, scale, y), () => Array.Fill(y.Host, scale * value.Host[0]));
     }
 }

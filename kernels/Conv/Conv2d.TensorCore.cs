@@ -2,6 +2,7 @@ using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Kernels.TensorCore;
+using IlgpuDiffusion.Kernels.Trials;
 using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
 
 namespace IlgpuDiffusion.Kernels.Conv;
@@ -122,6 +123,7 @@ public static partial class Conv2d
     public static void ForwardTensorCore(
         KernelContext k, ArrayView<ushort> x, ArrayView<ushort> weight, ArrayView<float> bias, ArrayView<float> partial, ArrayView<float> y, Conv2dShape s)
     {
+        using LaunchScope launch = k.Scope("Conv2d.Forward", s, WorkOf(s, sizeof(ushort)));
         CheckTensorCore(x.Length, weight.Length, y.Length, partial.Length, s);
         Product.TensorCore(k, x, new Windows(s), weight, new InnerContiguous(s.O, s.Kh * s.Kw * s.C), bias, partial, y, ForwardProduct(s));
     }
@@ -130,6 +132,7 @@ public static partial class Conv2d
     public static void BackwardInputTensorCore(
         KernelContext k, ArrayView<ushort> dy, ArrayView<ushort> weight, ArrayView<float> partial, ArrayView<float> dx, Conv2dShape s)
     {
+        using LaunchScope launch = k.Scope("Conv2d.BackwardInput", s, WorkOf(s, sizeof(ushort)));
         CheckTensorCore(dx.Length, weight.Length, dy.Length, partial.Length, s);
         Product.TensorCore(k, dy, new Receivers(s), weight, new WeightByTap(s), ArrayView<float>.Empty, partial, dx, InputProduct(s));
     }
@@ -138,6 +141,7 @@ public static partial class Conv2d
     public static void BackwardWeightTensorCore(
         KernelContext k, ArrayView<ushort> x, ArrayView<ushort> dy, ArrayView<float> partial, ArrayView<float> dWeight, Conv2dShape s)
     {
+        using LaunchScope launch = k.Scope("Conv2d.BackwardWeight", s, WorkOf(s, sizeof(ushort)));
         CheckTensorCore(x.Length, dWeight.Length, dy.Length, partial.Length, s);
         Product.TensorCore(
             k, dy, new OuterContiguous(s.O, s.B * s.OutH * s.OutW), x, new WindowsByTap(s), ArrayView<float>.Empty, partial, dWeight, WeightProduct(s));
@@ -149,5 +153,33 @@ public static partial class Conv2d
             throw new ArgumentException($"Conv2d: C = {s.C} and O = {s.O} must be multiples of {TileShape.Piece} for the tensor cores", nameof(s));
         if (input < s.InputCount || weight < s.WeightCount || output < s.OutputCount || partial < TensorCoreScratch(s))
             throw new ArgumentException($"Conv2d: input, weight, output, partial hold {input}, {weight}, {output}, {partial} numbers: too few for {s}");
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("B=1 H=6 W=6 C=16 O=16 kernel=3 stride=1 padding=1", "MatMul.Forward<Windows, InnerContiguous>")]
+    internal static void ForwardTensorCoreTrial(Trial t)
+    {
+        Conv2dShape s = TrialShape(t);
+        Halves x = t.Halves(s.InputCount), weight = t.Halves(s.WeightCount);
+        Floats bias = t.Normal(s.O), partial = t.Scratch(TensorCoreScratch(s)), y = t.Result(s.OutputCount, Trial.SumOf(s.Kh * s.Kw * s.C));
+        t.Run(() => ForwardTensorCore(t.Kernels, x, weight, bias, partial, y, s), () => Reference.Forward(x, weight, bias, y, s));
+    }
+
+    [Trial("B=1 H=6 W=6 C=16 O=16 kernel=3 stride=1 padding=1", "MatMul.Forward<Receivers, WeightByTap>")]
+    internal static void BackwardInputTensorCoreTrial(Trial t)
+    {
+        Conv2dShape s = TrialShape(t);
+        Halves dy = t.Halves(s.OutputCount), weight = t.Halves(s.WeightCount);
+        Floats partial = t.Scratch(TensorCoreScratch(s)), dx = t.Result(s.InputCount, Trial.SumOf(s.Kh * s.Kw * s.O));
+        t.Run(() => BackwardInputTensorCore(t.Kernels, dy, weight, partial, dx, s), () => Reference.BackwardInput(dy, weight, dx, s));
+    }
+
+    [Trial("B=1 H=6 W=6 C=16 O=16 kernel=3 stride=1 padding=1", "MatMul.Forward<OuterContiguous, WindowsByTap>")]
+    internal static void BackwardWeightTensorCoreTrial(Trial t)
+    {
+        Conv2dShape s = TrialShape(t);
+        Halves x = t.Halves(s.InputCount), dy = t.Halves(s.OutputCount);
+        Floats partial = t.Scratch(TensorCoreScratch(s)), dWeight = t.Changed(s.WeightCount, Trial.SumOf(s.B * s.OutH * s.OutW));
+        t.Run(() => BackwardWeightTensorCore(t.Kernels, x, dy, partial, dWeight, s), () => Reference.BackwardWeight(x, dy, dWeight, s));
     }
 }

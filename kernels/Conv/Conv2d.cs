@@ -2,6 +2,7 @@ using ILGPU;
 using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul;
+using IlgpuDiffusion.Kernels.Trials;
 using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
 
 namespace IlgpuDiffusion.Kernels.Conv;
@@ -201,12 +202,18 @@ public static partial class Conv2d
         dWeight[i] += total;
     }
 
+    // ---- work --------------------------------------------------------------------------------------
+    /// The same for all three directions; `element`: bytes of a number of the operands.
+    static Work WorkOf(Conv2dShape s, int element) =>
+        new(2L * s.OutputCount * s.Kh * s.Kw * s.C, element * ((long)s.InputCount + s.WeightCount + s.OutputCount));
+
     // ---- launchers ---------------------------------------------------------------------------------
 
     /// x (B,H,W,C), weight (O,Kh,Kw,C), bias (O) or empty, y (B,OutH,OutW,O).
     public static void Forward(
         KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept = default)
     {
+        using LaunchScope launch = k.Scope("Conv2d.Forward", s, WorkOf(s, sizeof(float)));
         Check(x, weight, y, s);
         Check(k, kept, s);
         if (bias.Length > 0 && bias.Length < s.O)
@@ -225,6 +232,7 @@ public static partial class Conv2d
     public static void BackwardInput(
         KernelContext k, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s, KeptFilter kept = default)
     {
+        using LaunchScope launch = k.Scope("Conv2d.BackwardInput", s, WorkOf(s, sizeof(float)));
         Check(dx, weight, dy, s);
         Check(k, kept, Transposed(s));
         if (s.IsPointwise)
@@ -240,6 +248,7 @@ public static partial class Conv2d
     /// x (B,H,W,C), dy (B,OutH,OutW,O); dWeight (O,Kh,Kw,C) is added to. The bias's gradient is MatMul.ColumnSum of dy.
     public static void BackwardWeight(KernelContext k, ArrayView<float> x, ArrayView<float> dy, ArrayView<float> dWeight, Conv2dShape s)
     {
+        using LaunchScope launch = k.Scope("Conv2d.BackwardWeight", s, WorkOf(s, sizeof(float)));
         Check(x, dWeight, dy, s);
         if (s.IsPointwise)
             Product.Forward(k, dy, x, ArrayView<float>.Empty, dWeight, new MatMulShape(1, s.O, s.C, s.B * s.H * s.W, TransposeA: true, Accumulate: true));
@@ -270,4 +279,38 @@ public static partial class Conv2d
         if (x.Length < s.InputCount || weight.Length < s.WeightCount || y.Length < s.OutputCount)
             throw new ArgumentException($"Conv2d: input, weight and output hold {x.Length}, {weight.Length} and {y.Length} floats; {s} needs {s.InputCount}, {s.WeightCount} and {s.OutputCount}");
     }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("B=1 H=8 W=8 C=16 O=16 kernel=3 stride=1 padding=1")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Conv2dShape s = TrialShape(t);
+        Floats x = t.Normal(s.InputCount), weight = t.Normal(s.WeightCount), bias = t.Normal(s.O), y = t.Result(s.OutputCount, TrialBound(t, s.Kh * s.Kw * s.C));
+        t.Run(() => Forward(t.Kernels, x, weight, bias, y, s), () => Reference.Forward(x, weight, bias, y, s));
+    }
+
+    [Trial("B=1 H=8 W=8 C=16 O=16 kernel=3 stride=1 padding=1")]
+    internal static void BackwardInputTrial(Trial t)
+    {
+        Conv2dShape s = TrialShape(t);
+        Floats dy = t.Normal(s.OutputCount), weight = t.Normal(s.WeightCount), dx = t.Result(s.InputCount, TrialBound(t, s.Kh * s.Kw * s.O));
+        t.Run(() => BackwardInput(t.Kernels, dy, weight, dx, s), () => Reference.BackwardInput(dy, weight, dx, s));
+    }
+
+    [Trial("B=1 H=8 W=8 C=16 O=16 kernel=3 stride=1 padding=1")]
+    internal static void BackwardWeightTrial(Trial t)
+    {
+        Conv2dShape s = TrialShape(t);
+        Floats x = t.Normal(s.InputCount), dy = t.Normal(s.OutputCount), dWeight = t.Changed(s.WeightCount, TrialBound(t, s.B * s.OutH * s.OutW));
+        t.Run(() => BackwardWeight(t.Kernels, x, dy, dWeight, s), () => Reference.BackwardWeight(x, dy, dWeight, s));
+    }
+
+    static Conv2dShape TrialShape(Trial t)
+    {
+        int pad = t["padding"];
+        return new Conv2dShape(t["B"], t["H"], t["W"], t["C"], t["O"], t["kernel"], t["kernel"], t["stride"], pad, pad, pad, pad);
+    }
+
+    // Winograd's transforms round at sizes that cancel: Winograd.md has the worst errors measured, two and a half times the direct sum's for F(4×4).
+    static double TrialBound(Trial t, long terms) => Trial.SumOf(terms) * (t.Kernels.Conv == ConvAlgorithm.Direct ? 1 : 4);
 }

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -25,6 +26,7 @@ public static class Add
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> y)
     {
+        using LaunchScope launch = k.Scope("Add.Forward", y.Length, Work.Of(y.Length, 3 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, a, b, y);
@@ -41,6 +43,7 @@ public static class Add
 
     public static unsafe void Accumulate(KernelContext k, ArrayView<float> x, ArrayView<float> y)
     {
+        using LaunchScope launch = k.Scope("Add.Accumulate", y.Length, Work.Of(y.Length, 3 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(AccumulateKernel, y.Length, x, y);
@@ -54,5 +57,20 @@ public static class Add
             Span<float> sum = new(py + begin, n);
             TensorPrimitives.Add(sum, new ReadOnlySpan<float>(px + begin, n), sum);
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Floats a = t.Normal(t["N"]), b = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
+        t.Run(() => Forward(t.Kernels, a, b, y), () => Reference.Forward(a, b, y));
+    }
+
+    [Trial("N=1000")]
+    internal static void AccumulateTrial(Trial t)
+    {
+        Floats x = t.Normal(t["N"]), y = t.Changed(t["N"], Trial.Exact);
+        t.Run(() => Accumulate(t.Kernels, x, y), () => Reference.Forward(x, y, y));
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -28,6 +29,7 @@ public static class AddChannels
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> v, ArrayView<float> y, int rows, int width)
     {
+        using LaunchScope launch = k.Scope("AddChannels.Forward", (y.Length, rows, width), Work.Of(y.Length, (2 * y.Length) + v.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, v, y, rows, width);
@@ -43,5 +45,14 @@ public static class AddChannels
                 TensorPrimitives.Add(row, channels, new Span<float>(py + (r * width), width));
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("S=2 R=10 C=40")]
+    internal static void ForwardTrial(Trial t)
+    {
+        long count = (long)t["S"] * t["R"] * t["C"];
+        Floats x = t.Normal(count), v = t.Normal((long)t["S"] * t["C"]), y = t.Result(count, Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, v, y, t["R"], t["C"]), () => Reference.Forward(x, v, y, t["R"], t["C"]));
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -47,6 +48,7 @@ public static class Geglu
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> p, ArrayView<float> y, int d)
     {
+        using LaunchScope launch = k.Scope("Geglu.Forward", (y.Length, d), Work.Of(2 * y.Length, 3 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, p, y, d);
@@ -67,6 +69,7 @@ public static class Geglu
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> p, ArrayView<float> dy, ArrayView<float> dp, int d)
     {
+        using LaunchScope launch = k.Scope("Geglu.Backward", (dy.Length, d), Work.Of(5 * dy.Length, 5 * dy.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dy.Length, p, dy, dp, d);
@@ -88,5 +91,22 @@ public static class Geglu
                 }
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("R=10 D=40")]
+    internal static void ForwardTrial(Trial t)
+    {
+        long count = (long)t["R"] * t["D"];
+        Floats p = t.Normal(2 * count), y = t.Result(count, Trial.Function);
+        t.Run(() => Forward(t.Kernels, p, y, t["D"]), () => Reference.Forward(p, y, t["D"]));
+    }
+
+    [Trial("R=10 D=40")]
+    internal static void BackwardTrial(Trial t)
+    {
+        long count = (long)t["R"] * t["D"];
+        Floats p = t.Normal(2 * count), dy = t.Normal(count), dp = t.Result(2 * count, Trial.Function);
+        t.Run(() => Backward(t.Kernels, p, dy, dp, t["D"]), () => Reference.Backward(p, dy, dp, t["D"]));
     }
 }

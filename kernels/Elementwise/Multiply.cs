@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -46,6 +47,7 @@ public static class Multiply
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> v, ArrayView<float> y)
     {
+        using LaunchScope launch = k.Scope("Multiply.Forward", (x.Length, v.Length), Work.Of(y.Length, (2 * y.Length) + v.Length));
         bool row = v.Length != x.Length;
         int width = (int)v.Length;
         if (k.Cpu is not { } cpu)
@@ -79,6 +81,7 @@ public static class Multiply
     /// dv[c] += Σ_r dy[r, c]·x[r, c].
     public static unsafe void BackwardRow(KernelContext k, ArrayView<float> x, ArrayView<float> dy, ArrayView<float> dv)
     {
+        using LaunchScope launch = k.Scope("Multiply.BackwardRow", (x.Length, dv.Length), Work.Of(2 * x.Length, (2 * x.Length) + (2 * dv.Length)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardRowKernel, dv.Length, x, dy, dv);
@@ -99,5 +102,29 @@ public static class Multiply
                 Lanes.Store(sum, pdv + c, left);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Floats x = t.Normal(t["N"]), v = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, v, y), () => Reference.Forward(x, v, y));
+    }
+
+    [Trial("R=20 C=50")]
+    internal static void ForwardRowTrial(Trial t)
+    {
+        long count = (long)t["R"] * t["C"];
+        Floats x = t.Normal(count), v = t.Normal(t["C"]), y = t.Result(count, Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, v, y), () => Reference.Forward(x, v, y));
+    }
+
+    [Trial("R=20 C=50")]
+    internal static void BackwardRowTrial(Trial t)
+    {
+        long count = (long)t["R"] * t["C"];
+        Floats x = t.Normal(count), dy = t.Normal(count), dv = t.Changed(t["C"], Trial.SumOf(t["R"]));
+        t.Run(() => BackwardRow(t.Kernels, x, dy, dv), () => Reference.BackwardRow(x, dy, dv));
     }
 }

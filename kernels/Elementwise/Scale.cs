@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -23,6 +24,7 @@ public static class Scale
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, float s, ArrayView<float> y)
     {
+        using LaunchScope launch = k.Scope("Scale.Forward", y.Length, Work.Of(y.Length, 2 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, s, y);
@@ -35,5 +37,14 @@ public static class Scale
             int n = (int)(end - begin);
             TensorPrimitives.Multiply(new ReadOnlySpan<float>(px + begin, n), s, new Span<float>(py + begin, n));
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void ForwardTrial(Trial t)
+    {
+        const float factor = 0.7f;
+        Floats x = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, factor, y), () => Reference.Forward(x, factor, y));
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -23,6 +24,7 @@ public static class Subtract
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> y)
     {
+        using LaunchScope launch = k.Scope("Subtract.Forward", y.Length, Work.Of(y.Length, 3 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, a, b, y);
@@ -35,5 +37,13 @@ public static class Subtract
             int n = (int)(end - begin);
             TensorPrimitives.Subtract(new ReadOnlySpan<float>(pa + begin, n), new ReadOnlySpan<float>(pb + begin, n), new Span<float>(py + begin, n));
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Floats a = t.Normal(t["N"]), b = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Exact);
+        t.Run(() => Forward(t.Kernels, a, b, y), () => Reference.Forward(a, b, y));
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Elementwise;
 
@@ -56,6 +57,7 @@ public static class Unary
     public static unsafe void Forward<T>(KernelContext k, ArrayView<float> x, ArrayView<float> y)
         where T : struct, IUnary
     {
+        using LaunchScope launch = k.Scope("Unary.Forward", y.Length, Work.Of(y.Length, 2 * y.Length), typeof(T));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel<T>, y.Length, x, y);
@@ -73,6 +75,7 @@ public static class Unary
     public static unsafe void Backward<T>(KernelContext k, ArrayView<float> x, ArrayView<float> dy, ArrayView<float> dx)
         where T : struct, IUnary
     {
+        using LaunchScope launch = k.Scope("Unary.Backward", dx.Length, Work.Of(2 * dx.Length, 3 * dx.Length), typeof(T));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel<T>, dx.Length, x, dy, dx);
@@ -88,5 +91,22 @@ public static class Unary
                 Lanes.Store(T.Backward(Lanes.Load(px + i, left), Lanes.Load(pdy + i, left)), pdx + i, left);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void ForwardTrial<T>(Trial t)
+        where T : struct, IUnary
+    {
+        Floats x = t.Normal(t["N"]), y = t.Result(t["N"], Trial.Function);
+        t.Run(() => Forward<T>(t.Kernels, x, y), () => Reference.Forward<T>(x, y));
+    }
+
+    [Trial("N=1000")]
+    internal static void BackwardTrial<T>(Trial t)
+        where T : struct, IUnary
+    {
+        Floats x = t.Normal(t["N"]), dy = t.Normal(t["N"]), dx = t.Result(t["N"], Trial.Function);
+        t.Run(() => Backward<T>(t.Kernels, x, dy, dx), () => Reference.Backward<T>(x, dy, dx));
     }
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Embed;
 
@@ -62,6 +63,7 @@ public static class TokenEmbedding
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<int> ids, ArrayView<float> table, ArrayView<float> y, int d)
     {
+        using LaunchScope launch = k.Scope("TokenEmbedding.Forward", (ids.Length, d), Work.Of(0, (2 * y.Length) + ids.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, ids, table, y, d);
@@ -86,6 +88,7 @@ public static class TokenEmbedding
         ArrayView<float> dTable,    // (V, D), added to
         int d)
     {
+        using LaunchScope launch = k.Scope("TokenEmbedding.Backward", (ids.Length, d), Work.Of(dy.Length, dy.Length + (2 * (starts.Length - 1) * d) + ids.Length));
         long groups = starts.Length - 1;
         if (k.Cpu is not { } cpu)
         {
@@ -104,5 +107,24 @@ public static class TokenEmbedding
                     System.Numerics.Tensors.TensorPrimitives.Add(row, new ReadOnlySpan<float>(pdy + ((long)pp[n] * d), d), row);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=20 V=12 D=16")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Ints ids = t.Below(t["V"], t["N"]);
+        Floats table = t.Normal((long)t["V"] * t["D"]), y = t.Result((long)t["N"] * t["D"], Trial.Exact);
+        t.Run(() => Forward(t.Kernels, ids, table, y, t["D"]), () => Reference.Forward(ids, table, y, t["D"]));
+    }
+
+    [Trial("N=20 V=12 D=16")]
+    internal static void BackwardTrial(Trial t)
+    {
+        Ints ids = t.Below(t["V"], t["N"]);
+        (int[] order, int[] groups) = Group(ids.Host);
+        Ints positions = t.Ints(order), starts = t.Ints(groups);
+        Floats dy = t.Normal((long)t["N"] * t["D"]), dTable = t.Changed((long)t["V"] * t["D"], Trial.SumOf(t["N"]));
+        t.Run(() => Backward(t.Kernels, ids, positions, starts, dy, dTable, t["D"]), () => Reference.Backward(ids, dy, dTable, t["D"]));
     }
 }

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
@@ -27,6 +28,24 @@ public static class CosineSimilarity
                 }
 
                 y[r] = (float)(dot / (Math.Max(Math.Sqrt(aa), Eps) * Math.Max(Math.Sqrt(bb), Eps)));
+            }
+        }
+
+        public static void Backward(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> da, int d)
+        {
+            for (int r = 0; r < dy.Length; r++)
+            {
+                double dot = 0, aa = 0, bb = 0;
+                for (int i = r * d; i < (r + 1) * d; i++)
+                {
+                    dot += (double)a[i] * b[i];
+                    aa += (double)a[i] * a[i];
+                    bb += (double)b[i] * b[i];
+                }
+
+                double norms = Math.Max(Math.Sqrt(aa), Eps) * Math.Max(Math.Sqrt(bb), Eps), along = Math.Sqrt(aa) < Eps ? 0 : dot / norms / aa;
+                for (int i = r * d; i < (r + 1) * d; i++)
+                    da[i] = (float)(dy[r] * ((b[i] / norms) - (along * a[i])));
             }
         }
     }
@@ -80,6 +99,7 @@ public static class CosineSimilarity
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> y, int d)
     {
+        using LaunchScope launch = k.Scope("CosineSimilarity.Forward", (y.Length, d), Work.Of(6 * a.Length, (2 * a.Length) + y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, a, b, y, d);
@@ -100,6 +120,7 @@ public static class CosineSimilarity
     /// da; with a and b exchanged, db.
     public static unsafe void Backward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> dy, ArrayView<float> da, int d)
     {
+        using LaunchScope launch = k.Scope("CosineSimilarity.Backward", (dy.Length, d), Work.Of(9 * a.Length, (3 * a.Length) + dy.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dy.Length, a, b, dy, da, d);
@@ -118,5 +139,24 @@ public static class CosineSimilarity
                     Lanes.Store((ofB * Lanes.Load(pb + (r * d) + i, d - i)) - (ofA * Lanes.Load(pa + (r * d) + i, d - i)), pda + (r * d) + i, d - i);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("R=8 D=40")]
+    internal static void ForwardTrial(Trial t)
+    {
+        (int r, int d) = (t["R"], t["D"]);
+        long count = (long)r * d;
+        Floats a = t.Normal(count), b = t.Normal(count), y = t.Result(r, Trial.SumOf(d) + Trial.Function);
+        t.Run(() => Forward(t.Kernels, a, b, y, d), () => Reference.Forward(a, b, y, d));
+    }
+
+    [Trial("R=8 D=40")]
+    internal static void BackwardTrial(Trial t)
+    {
+        (int r, int d) = (t["R"], t["D"]);
+        long count = (long)r * d;
+        Floats a = t.Normal(count), b = t.Normal(count), dy = t.Normal(r), da = t.Result(count, Trial.SumOf(d) + Trial.Function);
+        t.Run(() => Backward(t.Kernels, a, b, dy, da, d), () => Reference.Backward(a, b, dy, da, d));
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
@@ -21,6 +22,20 @@ public static class CrossEntropy
                 for (int i = 0; i < n; i++)
                     sum += Math.Exp(x[(r * n) + i] - max);
                 y[r] = (float)(max + Math.Log(sum) - x[(r * n) + labels[r]]);
+            }
+        }
+
+        public static void Backward(ReadOnlySpan<float> x, ReadOnlySpan<int> labels, ReadOnlySpan<float> dy, Span<float> dx, int n)
+        {
+            for (int r = 0; r < dy.Length; r++)
+            {
+                double max = double.NegativeInfinity, sum = 0;
+                for (int i = 0; i < n; i++)
+                    max = Math.Max(max, x[(r * n) + i]);
+                for (int i = 0; i < n; i++)
+                    sum += Math.Exp(x[(r * n) + i] - max);
+                for (int i = 0; i < n; i++)
+                    dx[(r * n) + i] = (float)(dy[r] * ((Math.Exp(x[(r * n) + i] - max) / sum) - (i == labels[r] ? 1 : 0)));
             }
         }
     }
@@ -61,6 +76,7 @@ public static class CrossEntropy
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<int> labels, ArrayView<float> y, int n)
     {
+        using LaunchScope launch = k.Scope("CrossEntropy.Forward", (y.Length, n), Work.Of(3 * x.Length, x.Length + (2 * y.Length)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, labels, y, n);
@@ -82,6 +98,7 @@ public static class CrossEntropy
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> x, ArrayView<int> labels, ArrayView<float> dy, ArrayView<float> dx, int n)
     {
+        using LaunchScope launch = k.Scope("CrossEntropy.Backward", (dy.Length, n), Work.Of(5 * x.Length, (2 * x.Length) + (2 * dy.Length)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dy.Length, x, labels, dy, dx, n);
@@ -116,5 +133,24 @@ public static class CrossEntropy
         }
 
         return sum;
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("R=8 N=40")]
+    internal static void ForwardTrial(Trial t)
+    {
+        (int r, int n) = (t["R"], t["N"]);
+        Ints labels = t.Below(n, r);
+        Floats x = t.Normal((long)r * n), y = t.Result(r, Trial.SumOf(n) + Trial.Function);
+        t.Run(() => Forward(t.Kernels, x, labels, y, n), () => Reference.Forward(x, labels, y, n));
+    }
+
+    [Trial("R=8 N=40")]
+    internal static void BackwardTrial(Trial t)
+    {
+        (int r, int n) = (t["R"], t["N"]);
+        Ints labels = t.Below(n, r);
+        Floats x = t.Normal((long)r * n), dy = t.Normal(r), dx = t.Result((long)r * n, Trial.SumOf(n) + Trial.Function);
+        t.Run(() => Backward(t.Kernels, x, labels, dy, dx, n), () => Reference.Backward(x, labels, dy, dx, n));
     }
 }

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
@@ -22,6 +23,23 @@ public static class L2Normalize
                     square += (double)x[i] * x[i];
                 for (int i = r * d; i < (r + 1) * d; i++)
                     y[i] = (float)(x[i] / Math.Max(Math.Sqrt(square), Eps));
+            }
+        }
+
+        public static void Backward(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx, int d)
+        {
+            for (int r = 0; r < x.Length / d; r++)
+            {
+                double square = 0, dot = 0;
+                for (int i = r * d; i < (r + 1) * d; i++)
+                {
+                    square += (double)x[i] * x[i];
+                    dot += (double)x[i] * dy[i];
+                }
+
+                double norm = Math.Max(Math.Sqrt(square), Eps), along = Math.Sqrt(square) < Eps ? 0 : dot / square;
+                for (int i = r * d; i < (r + 1) * d; i++)
+                    dx[i] = (float)((dy[i] - (x[i] * along)) / norm);
             }
         }
     }
@@ -65,6 +83,7 @@ public static class L2Normalize
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, int d)
     {
+        using LaunchScope launch = k.Scope("L2Normalize.Forward", (y.Length, d), Work.Of(3 * y.Length, 2 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length / d, x, y, d);
@@ -84,6 +103,7 @@ public static class L2Normalize
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> x, ArrayView<float> dy, ArrayView<float> dx, int d)
     {
+        using LaunchScope launch = k.Scope("L2Normalize.Backward", (dx.Length, d), Work.Of(7 * dx.Length, 3 * dx.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dx.Length / d, x, dy, dx, d);
@@ -102,5 +122,24 @@ public static class L2Normalize
                     Lanes.Store(scale * (Lanes.Load(pdy + (r * d) + i, d - i) - (along * Lanes.Load(px + (r * d) + i, d - i))), pdx + (r * d) + i, d - i);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("R=8 D=40")]
+    internal static void ForwardTrial(Trial t)
+    {
+        int d = t["D"];
+        long count = (long)t["R"] * d;
+        Floats x = t.Normal(count), y = t.Result(count, Trial.SumOf(d) + Trial.Function);
+        t.Run(() => Forward(t.Kernels, x, y, d), () => Reference.Forward(x, y, d));
+    }
+
+    [Trial("R=8 D=40")]
+    internal static void BackwardTrial(Trial t)
+    {
+        int d = t["D"];
+        long count = (long)t["R"] * d;
+        Floats x = t.Normal(count), dy = t.Normal(count), dx = t.Result(count, Trial.SumOf(d) + Trial.Function);
+        t.Run(() => Backward(t.Kernels, x, dy, dx, d), () => Reference.Backward(x, dy, dx, d));
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Loss;
 
@@ -66,6 +67,18 @@ public static class PointwiseLoss
             {
                 double count = coefficient[i / w.PerSample] * (w.MaskRun > 0 ? mask[i / w.MaskRun] : 1.0);
                 dx[i] = (float)(dLoss * count * T.DefineSlope((double)x[i] - target[i], beta));
+            }
+        }
+
+        public static void MaskMean(ReadOnlySpan<float> mask, Span<float> coefficient, LossWeights w)
+        {
+            int perSample = w.PerSample / w.MaskRun;
+            for (int s = 0; s < w.Samples; s++)
+            {
+                double sum = 0;
+                foreach (float m in mask.Slice(s * perSample, perSample))
+                    sum += (double)m * w.MaskRun;
+                coefficient[s] = sum > 0 ? (float)(coefficient[s] / sum) : 0;
             }
         }
     }
@@ -140,6 +153,7 @@ public static class PointwiseLoss
         float beta)
         where T : struct, IPointwiseLoss
     {
+        using LaunchScope launch = k.Scope("PointwiseLoss.Forward", w, Work.Of(4 * x.Length, (2 * x.Length) + mask.Length), typeof(T));
         int tiles = w.Tiles;
         if (k.Cpu is not { } cpu)
         {
@@ -181,6 +195,7 @@ public static class PointwiseLoss
         float beta)
         where T : struct, IPointwiseLoss
     {
+        using LaunchScope launch = k.Scope("PointwiseLoss.Backward", w, Work.Of(4 * x.Length, (3 * x.Length) + mask.Length), typeof(T));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel<T>, dx.Length, x, target, mask, coefficient, dLoss, dx, w, beta);
@@ -209,6 +224,7 @@ public static class PointwiseLoss
     /// Divides coefficient[s] by the sum of the mask over the elements of sample s.
     public static unsafe void MaskMean(KernelContext k, ArrayView<float> mask, ArrayView<float> coefficient, LossWeights w)
     {
+        using LaunchScope launch = k.Scope("PointwiseLoss.MaskMean", w, Work.Of(mask.Length, mask.Length + (2L * w.Samples)));
         int perSample = w.PerSample / w.MaskRun;
         if (k.Cpu is not { } cpu)
         {
@@ -235,5 +251,42 @@ public static class PointwiseLoss
         for (int i = 0; i < Math.Min(left, Vector<float>.Count); i++)
             ((float*)&v)[i] = mask[(at + i) / run];
         return v;
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    const float TrialBeta = 0.3f;
+
+    [Trial("S=2 N=600 run=4", "PointwiseLoss.Partial<>")]
+    internal static void ForwardTrial<T>(Trial t)
+        where T : struct, IPointwiseLoss
+    {
+        LossWeights w = new(t["S"], t["N"], t["run"]);
+        long count = (long)w.Samples * w.PerSample;
+        Floats x = t.Normal(count), target = t.Normal(count), mask = t.Positive(count / w.MaskRun), coefficient = t.Positive(w.Samples);
+        Floats partial = t.Scratch((long)w.Samples * w.Tiles), loss = t.Result(1, Trial.SumOf(count));
+        t.Run(
+            () => Forward<T>(t.Kernels, x, target, mask, coefficient, partial, loss, w, TrialBeta),
+            () => loss.Host[0] = (float)Reference.Forward<T>(x, target, mask, coefficient, w, TrialBeta));
+    }
+
+    [Trial("S=2 N=600 run=4")]
+    internal static void BackwardTrial<T>(Trial t)
+        where T : struct, IPointwiseLoss
+    {
+        LossWeights w = new(t["S"], t["N"], t["run"]);
+        long count = (long)w.Samples * w.PerSample;
+        Floats x = t.Normal(count), target = t.Normal(count), mask = t.Positive(count / w.MaskRun), coefficient = t.Positive(w.Samples);
+        Floats dLoss = t.Normal(1), dx = t.Result(count, Trial.Function);
+        t.Run(
+            () => Backward<T>(t.Kernels, x, target, mask, coefficient, dLoss, dx, w, TrialBeta),
+            () => Reference.Backward<T>(x, target, mask, coefficient, dLoss.Host[0], dx, w, TrialBeta));
+    }
+
+    [Trial("S=3 N=600 run=4")]
+    internal static void MaskMeanTrial(Trial t)
+    {
+        LossWeights w = new(t["S"], t["N"], t["run"]);
+        Floats mask = t.Positive((long)w.Samples * w.PerSample / w.MaskRun), coefficient = t.Changed(w.Samples, Trial.SumOf(w.PerSample / w.MaskRun));
+        t.Run(() => MaskMean(t.Kernels, mask, coefficient, w), () => Reference.MaskMean(mask, coefficient, w));
     }
 }

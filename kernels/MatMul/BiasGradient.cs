@@ -3,6 +3,7 @@ using ILGPU;
 using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 
@@ -50,6 +51,7 @@ public static unsafe class BiasGradient
     /// x: (rows, columns)   sum: (columns), added to.
     public static void Accumulate(KernelContext k, ArrayView<float> x, ArrayView<float> sum, int rows, int columns)
     {
+        using LaunchScope launch = k.Scope("BiasGradient.Accumulate", (rows, columns), Work.Of((long)rows * columns, ((long)rows * columns) + (2L * columns)));
         if (x.Length < (long)rows * columns || sum.Length < columns)
             throw new ArgumentException($"BiasGradient: ({rows}, {columns}) needs more than x's {x.Length} and sum's {sum.Length} floats");
         if (k.Cpu is { } cpu)
@@ -107,5 +109,13 @@ public static unsafe class BiasGradient
                 total += x[(long)m * columns + n];
             sum[n] += total;
         }
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("R=300 C=40")]
+    internal static void AccumulateTrial(Trial t)
+    {
+        Floats x = t.Normal((long)t["R"] * t["C"]), sum = t.Changed(t["C"], Trial.SumOf(t["R"]));
+        t.Run(() => Accumulate(t.Kernels, x, sum, t["R"], t["C"]), () => Reference.Accumulate(x, sum, t["R"], t["C"]));
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.TensorCore;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 
@@ -184,6 +185,7 @@ public static partial class MatMul
     public static void ForwardTensorCore(
         KernelContext k, ArrayView<ushort> a, ArrayView<ushort> b, ArrayView<float> bias, ArrayView<float> partial, ArrayView<float> c, MatMulShape s)
     {
+        using LaunchScope launch = k.Scope("MatMul.Forward", s, WorkOf(s, sizeof(ushort)));
         int splits = TensorCoreSplits(s);
         if (!FitsTensorCore(s))
             throw new ArgumentException($"MatMul: {s} does not fit the tensor cores: the contiguous extent of A and of B must be a multiple of {TileShape.Piece}", nameof(s));
@@ -215,5 +217,31 @@ public static partial class MatMul
         k.LaunchGroups(ForwardTensorCoreKernel, groups, TileShape.Threads, a, aOperand, b, bOperand, bias, splits > 1 ? partial : c, d);
         if (splits > 1)
             k.Launch(GatherSplitsKernel, (long)s.Batch * s.M * s.N, partial, bias, c, d);
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<InnerContiguous, InnerContiguous>")]
+    internal static void ForwardTransposedTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeB: true));
+
+    [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<InnerContiguous, OuterContiguous>")]
+    internal static void ForwardPlainTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"]));
+
+    [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<OuterContiguous, OuterContiguous>")]
+    internal static void ForwardGradientTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeA: true));
+
+    [Trial("batch=1 M=24 N=40 K=32", "MatMul.Forward<OuterContiguous, InnerContiguous>")]
+    internal static void ForwardBothTransposedTensorCoreTrial(Trial t) =>
+        TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"], TransposeA: true, TransposeB: true));
+
+    // Few tiles and a long inner extent: cut into splits.
+    [Trial("batch=1 M=16 N=16 K=1024", "MatMul.GatherSplits")]
+    internal static void ForwardSplitTensorCoreTrial(Trial t) => TensorCoreTrial(t, new MatMulShape(t["batch"], t["M"], t["N"], t["K"]));
+
+    static void TensorCoreTrial(Trial t, MatMulShape s)
+    {
+        Halves a = t.Halves((long)s.Batch * s.M * s.K), b = t.Halves((long)s.Batch * s.K * s.N);
+        Floats bias = t.Normal(s.N), c = t.Result((long)s.Batch * s.M * s.N, Trial.SumOf(s.K));
+        Floats partial = t.Scratch(TensorCoreSplits(s) is int n and > 1 ? (long)s.Batch * n * s.M * s.N : 0);
+        t.Run(() => ForwardTensorCore(t.Kernels, a, b, bias, partial, c, s), () => Reference.Forward(a, b, bias, c, s));
     }
 }

@@ -1,6 +1,7 @@
 using ILGPU;
 using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
 
@@ -109,12 +110,21 @@ public static partial class MatMul
         }
     }
 
+    // ---- work --------------------------------------------------------------------------------------
+    /// `element`: bytes of a number of A and of B; C and the bias are F32.
+    internal static Work WorkOf(MatMulShape s, int element)
+    {
+        long a = (long)s.M * s.K, b = (long)s.K * s.N, c = (long)s.M * s.N;
+        return new Work(2 * s.Batch * a * s.N, s.Batch * (((a + b) * element) + (c * (s.Accumulate ? 2 : 1) * sizeof(float))));
+    }
+
     // ---- launchers ---------------------------------------------------------------------------------
     // V2 pays off on GPUs alone: a barrier costs ILGPU's simulator tens of microseconds, and below one tile of rows or columns its threads idle.
 
     /// a, b, c as <see cref="MatMulShape"/> says; bias (N), or empty for none.
     public static void Forward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
     {
+        using LaunchScope launch = k.Scope("MatMul.Forward", s, WorkOf(s, sizeof(float)));
         Check(a, b, bias, c, s);
         if (k.Cpu is { } cpu)
             ForwardCpu(cpu, a, b, bias, c, s, Cpu.CpuIsas.Best);
@@ -125,12 +135,16 @@ public static partial class MatMul
     }
 
     internal static void ForwardV1(
-        KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s) =>
+        KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
+    {
+        using LaunchScope launch = k.Scope("MatMul.Forward", s, WorkOf(s, sizeof(float)));
         k.Launch(ForwardV1Kernel, (long)s.Batch * s.M * s.N, a, b, bias, c, new Dims(s, bias.Length > 0));
+    }
 
     internal static void ForwardV2(
         KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
     {
+        using LaunchScope launch = k.Scope("MatMul.Forward", s, WorkOf(s, sizeof(float)));
         long groups = (long)s.Batch * ((s.M + TileSize - 1) / TileSize) * ((s.N + TileSize - 1) / TileSize);
         k.LaunchGroups(ForwardV2Kernel, groups, TileSize * TileSize, a, b, bias, c, new Dims(s, bias.Length > 0));
     }
@@ -148,5 +162,24 @@ public static partial class MatMul
     {
         if (held < length)
             throw new ArgumentException($"MatMul: {name} holds {held} floats, {s} needs {length}", name);
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
+    internal static void ForwardTrial(Trial t) => PortableTrial(t, Forward);
+
+    [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
+    internal static void ForwardV1Trial(Trial t) => PortableTrial(t, ForwardV1);
+
+    [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
+    internal static void ForwardV2Trial(Trial t) => PortableTrial(t, ForwardV2);
+
+    static void PortableTrial(
+        Trial t, Action<KernelContext, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, MatMulShape> launch)
+    {
+        MatMulShape s = new(t["batch"], t["M"], t["N"], t["K"], t["transposeA"] != 0, t["transposeB"] != 0);
+        Floats a = t.Normal((long)s.Batch * s.M * s.K), b = t.Normal((long)s.Batch * s.K * s.N), bias = t.Normal(s.N);
+        Floats c = t.Result((long)s.Batch * s.M * s.N, Trial.SumOf(s.K));
+        t.Run(() => launch(t.Kernels, a, b, bias, c, s), () => Reference.Forward(a, b, bias, c, s));
     }
 }

@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Norm;
 
-/// The `cpu` version. x is read in tiles of pixels, column by column: a register holds neighbouring
-/// channels, their constants and sums stay in registers while the pixels of the tile pass. Tiles leave per-channel sums behind, which are
-/// added up in double and in order, so the result has the same bits however tiles are shared out.
+/// The `cpu` version. x is read in tiles of pixels, each row of channels in order, as it lies in memory; constants of a channel are read with it, from the first-level cache. Tiles leave
+/// per-channel sums behind, which are added up in double and in order, so the result has the same bits however tiles are shared out.
+/// x is read twice and y written once. What is left is the sigmoid, so vectors are as long as the processor has them.
 public static unsafe partial class GroupNorm
 {
     // A tile is small enough to be worth sharing out, and long enough that a column's constants are loaded seldom.
@@ -73,6 +74,8 @@ public static unsafe partial class GroupNorm
                 int first = t * tilePixels, pixels = Math.Min(tilePixels, d.P - first);
                 float* from = px + ((((long)b * d.P) + first) * c), to = partials + (2L * ((b * tiles) + t) * c);
                 int i = 0;
+                for (; Vector512.IsHardwareAccelerated && i + (4 * Wide512.Count) <= c; i += 4 * Wide512.Count)
+                    FourMoments(from + i, c, pixels, to + i);
                 for (; i + Pair.Count <= c; i += Pair.Count)
                     Moments<Pair>(from + i, c, pixels, to + i);
                 for (; i + Wide.Count <= c; i += Wide.Count)
@@ -86,13 +89,7 @@ public static unsafe partial class GroupNorm
                 int first = t * tilePixels, pixels = Math.Min(tilePixels, d.P - first);
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c);
-                int i = 0;
-                for (; !silu && i + Pair.Count <= c; i += Pair.Count)
-                    Apply<Pair>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
-                for (; i + Wide.Count <= c; i += Wide.Count)
-                    Apply<Wide>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
-                for (; i < c; i++)
-                    Apply<Narrow>(px + at + i, py + at + i, c, pixels, k + i, pw + i, pb + i, silu);
+                Apply(px + at, py + at, c, pixels, k, pw, pb, silu);
             });
     }
 
@@ -122,6 +119,36 @@ public static unsafe partial class GroupNorm
 
         (sum0 + sum1).Store(to);
         (squares0 + squares1).Store(to + c);
+    }
+
+    // The same for four vectors of channels side by side: a step reads four whole cache lines in order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void FourMoments(float* x, int c, int pixels, float* to)
+    {
+        const int n = 16;
+        Vector512<float> shift0 = Vector512.Load(x), shift1 = Vector512.Load(x + n), shift2 = Vector512.Load(x + (2 * n)), shift3 = Vector512.Load(x + (3 * n));
+        Vector512<float> sum0 = default, sum1 = default, sum2 = default, sum3 = default, squares0 = default, squares1 = default, squares2 = default, squares3 = default;
+        for (int p = 0; p < pixels; p++, x += c)
+        {
+            Vector512<float> d0 = Vector512.Load(x) - shift0, d1 = Vector512.Load(x + n) - shift1, d2 = Vector512.Load(x + (2 * n)) - shift2, d3 = Vector512.Load(x + (3 * n)) - shift3;
+            sum0 += d0;
+            sum1 += d1;
+            sum2 += d2;
+            sum3 += d3;
+            squares0 = Vector512.FusedMultiplyAdd(d0, d0, squares0);
+            squares1 = Vector512.FusedMultiplyAdd(d1, d1, squares1);
+            squares2 = Vector512.FusedMultiplyAdd(d2, d2, squares2);
+            squares3 = Vector512.FusedMultiplyAdd(d3, d3, squares3);
+        }
+
+        sum0.Store(to);
+        sum1.Store(to + n);
+        sum2.Store(to + (2 * n));
+        sum3.Store(to + (3 * n));
+        squares0.Store(to + c);
+        squares1.Store(to + c + n);
+        squares2.Store(to + c + (2 * n));
+        squares3.Store(to + c + (3 * n));
     }
 
     // Adds up the tiles of one sample: first the group's mean, then the squares about it.
@@ -162,15 +189,27 @@ public static unsafe partial class GroupNorm
     static void Fill(float* channels, int g, float value, Dims d) => new Span<float>(channels + (g * d.Width), d.Width).Fill(value);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Apply<T>(float* x, float* y, int c, int pixels, float* stats, float* weight, float* bias, bool silu)
-        where T : struct, ILanes<T>
+    static void Apply(float* x, float* y, int c, int pixels, float* stats, float* weight, float* bias, bool silu)
     {
-        T mean = T.Load(stats), rest = T.Load(stats + c), w = T.Load(stats + (2L * c)) * T.Load(weight), b = T.Load(bias);
         for (int p = 0; p < pixels; p++, x += c, y += c)
         {
-            T z = T.MultiplyAdd(T.Load(x) - mean - rest, w, b);
-            (silu ? z * T.Sigmoid(z) : z).Store(y);
+            int i = 0;
+            for (; Vector512.IsHardwareAccelerated && i + Wide512.Count <= c; i += Wide512.Count)
+                Apply<Wide512>(x + i, y + i, c, stats + i, weight + i, bias + i, silu);
+            for (; i + Wide.Count <= c; i += Wide.Count)
+                Apply<Wide>(x + i, y + i, c, stats + i, weight + i, bias + i, silu);
+            for (; i < c; i++)
+                Apply<Narrow>(x + i, y + i, c, stats + i, weight + i, bias + i, silu);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Apply<T>(float* x, float* y, int c, float* stats, float* weight, float* bias, bool silu)
+        where T : struct, ILanes<T>
+    {
+        T scale = T.Load(stats + (2L * c)) * T.Load(weight);
+        T z = T.MultiplyAdd(T.Load(x) - T.Load(stats) - T.Load(stats + c), scale, T.Load(bias));
+        (silu ? z * T.Sigmoid(z) : z).Store(y);
     }
 
     static void CpuBackward(
@@ -202,13 +241,7 @@ public static unsafe partial class GroupNorm
                 int first = t * tilePixels, pixels = Math.Min(tilePixels, d.P - first);
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), to = partials + (2L * ((b * tiles) + t) * c);
-                int i = 0;
-                for (; !silu && i + Pair.Count <= c; i += Pair.Count)
-                    Sums<Pair>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
-                for (; i + Wide.Count <= c; i += Wide.Count)
-                    Sums<Wide>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
-                for (; i < c; i++)
-                    Sums<Narrow>(px + at + i, pdy + at + i, pdz is null ? null : pdz + at + i, c, pixels, k + i, pw + i, pb + i, to + i, silu);
+                Sums(px + at, pdy + at, pdz is null ? null : pdz + at, c, pixels, k, pw, pb, to, silu);
             },
             b => Means(partials + (2L * b * tiles * c), sums + (2L * b * c), means + (2L * b * c), pw, d),
             pdx is null ? null : (b, t) =>
@@ -216,13 +249,7 @@ public static unsafe partial class GroupNorm
                 int first = t * tilePixels, pixels = Math.Min(tilePixels, d.P - first);
                 long at = (((long)b * d.P) + first) * c;
                 float* k = pstats + ((long)Stats * b * c), m = means + (2L * b * c), dz = silu ? pdx : pdy;
-                int i = 0;
-                for (; i + Pair.Count <= c; i += Pair.Count)
-                    InputGradient<Pair>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
-                for (; i + Wide.Count <= c; i += Wide.Count)
-                    InputGradient<Wide>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
-                for (; i < c; i++)
-                    InputGradient<Narrow>(px + at + i, dz + at + i, pdx + at + i, c, pixels, k + i, m + i, pw + i);
+                InputGradient(px + at, dz + at, pdx + at, c, pixels, k, m, pw);
             });
 
         if (dWeight.Length > 0)
@@ -231,32 +258,38 @@ public static unsafe partial class GroupNorm
             AddSamples(sums + c, dBias.Pointer(), d);
     }
 
-    // Σ dz·x̂ and Σ dz over a tile; dz is kept where SiLU makes it dear.
+    // Σ dz·x̂ and Σ dz over a tile, row by row into `to` (2, C); dz is kept where SiLU makes it dear.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Sums<T>(
-        float* x, float* dy, float* keptDz, int c, int pixels, float* stats, float* weight, float* bias, float* to, bool silu)
+    static void Sums(float* x, float* dy, float* keptDz, int c, int pixels, float* stats, float* weight, float* bias, float* to, bool silu)
+    {
+        new Span<float>(to, 2 * c).Clear();
+        for (int p = 0; p < pixels; p++, x += c, dy += c, keptDz = keptDz is null ? null : keptDz + c)
+        {
+            int i = 0;
+            for (; Vector512.IsHardwareAccelerated && i + Wide512.Count <= c; i += Wide512.Count)
+                Sums<Wide512>(x + i, dy + i, keptDz is null ? null : keptDz + i, c, stats + i, weight + i, bias + i, to + i, silu);
+            for (; i + Wide.Count <= c; i += Wide.Count)
+                Sums<Wide>(x + i, dy + i, keptDz is null ? null : keptDz + i, c, stats + i, weight + i, bias + i, to + i, silu);
+            for (; i < c; i++)
+                Sums<Narrow>(x + i, dy + i, keptDz is null ? null : keptDz + i, c, stats + i, weight + i, bias + i, to + i, silu);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Sums<T>(float* x, float* dy, float* keptDz, int c, float* stats, float* weight, float* bias, float* to, bool silu)
         where T : struct, ILanes<T>
     {
-        T mean = T.Load(stats), rest = T.Load(stats + c), rstd = T.Load(stats + (2L * c));
-        T w = T.Load(weight), b = T.Load(bias), one = T.All(1), zero = T.All(0), sum = zero, sumXhat = zero;
-        for (int p = 0; p < pixels; p++)
+        T xhat = (T.Load(x) - T.Load(stats) - T.Load(stats + c)) * T.Load(stats + (2L * c)), dz = T.Load(dy);
+        if (silu)
         {
-            long at = (long)p * c;
-            T xhat = (T.Load(x + at) - mean - rest) * rstd, dz = T.Load(dy + at);
-            if (silu)
-            {
-                T z = T.MultiplyAdd(xhat, w, b), s = T.Sigmoid(z);
-                dz = dz * s * T.MultiplyAdd(z, one - s, one);
-                if (keptDz is not null)
-                    dz.Store(keptDz + at);
-            }
-
-            sum += dz;
-            sumXhat = T.MultiplyAdd(dz, xhat, sumXhat);
+            T one = T.All(1), z = T.MultiplyAdd(xhat, T.Load(weight), T.Load(bias)), s = T.Sigmoid(z);
+            dz = dz * s * T.MultiplyAdd(z, one - s, one);
+            if (keptDz is not null)
+                dz.Store(keptDz);
         }
 
-        sumXhat.Store(to);
-        sum.Store(to + c);
+        T.MultiplyAdd(dz, xhat, T.Load(to)).Store(to);
+        (T.Load(to + c) + dz).Store(to + c);
     }
 
     // Adds up the tiles of one sample; m₁ and m₂ of each group go to each of its channels.
@@ -287,18 +320,28 @@ public static unsafe partial class GroupNorm
         }
     }
 
-    // No fused multiply-add here: w·dz must round as m₁ did, so that a group of one element gets the exact zero it should.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void InputGradient<T>(float* x, float* dz, float* dx, int c, int pixels, float* stats, float* means, float* weight)
-        where T : struct, ILanes<T>
+    static void InputGradient(float* x, float* dz, float* dx, int c, int pixels, float* stats, float* means, float* weight)
     {
-        T mean = T.Load(stats), rest = T.Load(stats + c), rstd = T.Load(stats + (2L * c));
-        T m1 = T.Load(means), m2 = T.Load(means + c), w = T.Load(weight);
         for (int p = 0; p < pixels; p++, x += c, dz += c, dx += c)
         {
-            T xhat = (T.Load(x) - mean - rest) * rstd;
-            (((T.Load(dz) * w) - m1 - (xhat * m2)) * rstd).Store(dx);
+            int i = 0;
+            for (; Vector512.IsHardwareAccelerated && i + Wide512.Count <= c; i += Wide512.Count)
+                InputGradient<Wide512>(x + i, dz + i, dx + i, c, stats + i, means + i, weight + i);
+            for (; i + Wide.Count <= c; i += Wide.Count)
+                InputGradient<Wide>(x + i, dz + i, dx + i, c, stats + i, means + i, weight + i);
+            for (; i < c; i++)
+                InputGradient<Narrow>(x + i, dz + i, dx + i, c, stats + i, means + i, weight + i);
         }
+    }
+
+    // No fused multiply-add here: w·dz must round as m₁ did, so that a group of one element gets the exact zero it should.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void InputGradient<T>(float* x, float* dz, float* dx, int c, float* stats, float* means, float* weight)
+        where T : struct, ILanes<T>
+    {
+        T rstd = T.Load(stats + (2L * c)), xhat = (T.Load(x) - T.Load(stats) - T.Load(stats + c)) * rstd;
+        (((T.Load(dz) * T.Load(weight)) - T.Load(means) - (xhat * T.Load(means + c))) * rstd).Store(dx);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

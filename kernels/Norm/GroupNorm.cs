@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Norm;
 
@@ -273,6 +274,7 @@ public static partial class GroupNorm
         float eps,
         bool silu)
     {
+        using LaunchScope launch = k.Scope("GroupNorm.Forward", (d.B, d.P, d.C, d.G), Work.Of((silu ? 10 : 7) * d.Count, (2 * d.Count) + (2L * d.C)));
         if (d.Count == 0)
             return;
         if (k.Cpu is { } cpu)
@@ -300,6 +302,7 @@ public static partial class GroupNorm
         Dims d,
         bool silu)
     {
+        using LaunchScope launch = k.Scope("GroupNorm.Backward", (d.B, d.P, d.C, d.G), Work.Of((silu ? 19 : 11) * d.Count, (3 * d.Count) + (4L * d.C)));
         if (d.Count == 0)
             return;
         if (k.Cpu is { } cpu)
@@ -317,5 +320,32 @@ public static partial class GroupNorm
             return;
         k.Launch(GroupMeansKernel, (long)d.B * d.G, weight, sums, means, d);
         k.Launch(BackwardKernel, d.Count, x, weight, bias, stats, means, dy, dx, d, activation);
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    const float TrialEps = 1e-5f;
+
+    [Trial("B=2 P=36 C=32 G=8 silu=1", "GroupNorm.Statistics")]
+    internal static void ForwardTrial(Trial t)
+    {
+        Dims d = new(t["B"], t["P"], t["C"], t["G"]);
+        bool silu = t["silu"] != 0;
+        Floats x = t.Normal(d.Count), weight = t.Normal(d.C), bias = t.Normal(d.C), y = t.Result(d.Count, Trial.Function);
+        Floats stats = t.Scratch((long)Stats * d.B * d.C), scratch = t.Scratch(ForwardScratch(t.Kernels, d));
+        t.Run(() => Forward(t.Kernels, x, weight, bias, y, stats, scratch, d, TrialEps, silu), () => Reference.Forward(x, weight, bias, y, d, TrialEps, silu));
+    }
+
+    [Trial("B=2 P=36 C=32 G=8 silu=1", "GroupNorm.ChannelSums", "GroupNorm.GroupMeans", "GroupNorm.Parameters")]
+    internal static void BackwardTrial(Trial t)
+    {
+        Dims d = new(t["B"], t["P"], t["C"], t["G"]);
+        bool silu = t["silu"] != 0;
+        Floats x = t.Normal(d.Count), weight = t.Normal(d.C), bias = t.Normal(d.C), dy = t.Normal(d.Count);
+        Floats stats = t.Scratch((long)Stats * d.B * d.C), scratch = t.Scratch(BackwardScratch(t.Kernels, d)), before = t.Scratch(ForwardScratch(t.Kernels, d)), y = t.Scratch(d.Count);
+        Floats dx = t.Result(d.Count, Trial.Function), dWeight = t.Changed(d.C, Trial.SumOf(d.P)), dBias = t.Changed(d.C, Trial.SumOf(d.P));
+        Forward(t.Kernels, x, weight, bias, y, stats, before, d, TrialEps, silu);
+        t.Run(
+            () => Backward(t.Kernels, x, weight, bias, stats, dy, dx, dWeight, dBias, scratch, d, silu),
+            () => Reference.Backward(x, weight, bias, dy, dx, dWeight, dBias, d, TrialEps, silu));
     }
 }

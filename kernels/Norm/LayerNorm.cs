@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Norm;
 
@@ -146,6 +147,7 @@ public static partial class LayerNorm
         ArrayView<float> stats,    // (N, 3), written
         float eps)
     {
+        using LaunchScope launch = k.Scope("LayerNorm.Forward", (x.Length, weight.Length), Work.Of(7 * x.Length, (2 * x.Length) + (2 * weight.Length)));
         int d = (int)weight.Length, rows = d == 0 ? 0 : (int)(x.Length / d);
         if (k.Cpu is { } cpu)
             CpuForward(cpu, x, weight, bias, y, stats, rows, d, eps);
@@ -165,6 +167,7 @@ public static partial class LayerNorm
         ArrayView<float> dBias,
         ArrayView<float> scratch)   // BackwardScratch floats
     {
+        using LaunchScope launch = k.Scope("LayerNorm.Backward", (x.Length, weight.Length), Work.Of(14 * x.Length, (3 * x.Length) + (5 * weight.Length)));
         int d = (int)weight.Length, rows = d == 0 ? 0 : (int)(x.Length / d);
         if (k.Cpu is { } cpu)
         {
@@ -176,5 +179,28 @@ public static partial class LayerNorm
             k.Launch(BackwardKernel, rows, x, weight, stats, dy, dx, d);
         if (dWeight.Length + dBias.Length > 0)
             k.Launch(ParametersKernel, d, x, stats, dy, dWeight, dBias, rows, d);
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    const float TrialEps = 1e-5f;
+
+    [Trial("R=20 D=48")]
+    internal static void ForwardTrial(Trial t)
+    {
+        (long count, int d) = ((long)t["R"] * t["D"], t["D"]);
+        Floats x = t.Normal(count), weight = t.Normal(d), bias = t.Normal(d), y = t.Result(count, Trial.Function), stats = t.Scratch((long)Stats * t["R"]);
+        t.Run(() => Forward(t.Kernels, x, weight, bias, y, stats, TrialEps), () => Reference.Forward(x, weight, bias, y, TrialEps));
+    }
+
+    [Trial("R=20 D=48", "LayerNorm.Parameters")]
+    internal static void BackwardTrial(Trial t)
+    {
+        (long count, int d) = ((long)t["R"] * t["D"], t["D"]);
+        Floats x = t.Normal(count), weight = t.Normal(d), bias = t.Normal(d), dy = t.Normal(count);
+        Floats y = t.Scratch(count), stats = t.Scratch((long)Stats * t["R"]), scratch = t.Scratch(BackwardScratch(t.Kernels, t["R"], d));
+        Floats dx = t.Result(count, Trial.Function), dWeight = t.Changed(d, Trial.SumOf(t["R"])), dBias = t.Changed(d, Trial.SumOf(t["R"]));
+        Forward(t.Kernels, x, weight, bias, y, stats, TrialEps);
+        t.Run(
+            () => Backward(t.Kernels, x, weight, stats, dy, dx, dWeight, dBias, scratch), () => Reference.Backward(x, weight, dy, dx, dWeight, dBias, TrialEps));
     }
 }

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Optim;
 
@@ -57,6 +58,7 @@ public static class AdamW
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Step(KernelContext k, ArrayView<float> p, ArrayView<float> g, ArrayView<float> m, ArrayView<float> v, AdamWStep s)
     {
+        using LaunchScope launch = k.Scope("AdamW.Step", p.Length, Work.Of(15 * p.Length, 7 * p.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(StepKernel, p.Length, p, g, m, v, s);
@@ -91,5 +93,14 @@ public static class AdamW
             v[i] = (s.Beta2 * v[i]) + (s.Rest2 * grad * grad);
             p[i] = (p[i] * s.Decay) - (m[i] * s.Rate / ((MathF.Sqrt(v[i]) * inverseRoot) + s.Epsilon));
         }
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void StepTrial(Trial t)
+    {
+        AdamWStep s = AdamWStep.At(3, 1e-3, 0.9, 0.999, 1e-8, 1e-2, 0.5f);
+        Floats g = t.Normal(t["N"]), p = t.Changed(t["N"], Trial.Function), m = t.Changed(t["N"], Trial.Function), v = t.ChangedPositive(t["N"], Trial.Function);
+        t.Run(() => Step(t.Kernels, p, g, m, v, s), () => Reference.Step(p, g, m, v, s));
     }
 }

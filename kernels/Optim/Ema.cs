@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Optim;
 
@@ -23,6 +24,7 @@ public static class Ema
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Step(KernelContext k, ArrayView<float> shadow, ArrayView<float> p, float decay)
     {
+        using LaunchScope launch = k.Scope("Ema.Step", p.Length, Work.Of(3 * p.Length, 3 * p.Length));
         float rest = 1 - decay;
         if (k.Cpu is not { } cpu)
         {
@@ -43,5 +45,14 @@ public static class Ema
             for (; i < end; i++)
                 ps[i] -= rest * (ps[i] - pp[i]);
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void StepTrial(Trial t)
+    {
+        const float decay = 0.99f;
+        Floats p = t.Normal(t["N"]), shadow = t.Changed(t["N"], Trial.Function);
+        t.Run(() => Step(t.Kernels, shadow, p, decay), () => Reference.Step(shadow, p, decay));
     }
 }

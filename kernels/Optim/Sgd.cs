@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Optim;
 
@@ -36,6 +37,7 @@ public static class Sgd
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Step(KernelContext k, ArrayView<float> p, ArrayView<float> g, ArrayView<float> buffer, SgdStep s)
     {
+        using LaunchScope launch = k.Scope("Sgd.Step", p.Length, Work.Of(9 * p.Length, 5 * p.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(StepKernel, p.Length, p, g, buffer, s);
@@ -48,5 +50,14 @@ public static class Sgd
             int n = (int)(end - begin);
             Reference.Step(new Span<float>(pp + begin, n), new ReadOnlySpan<float>(pg + begin, n), new Span<float>(pb + begin, n), s);
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=1000")]
+    internal static void StepTrial(Trial t)
+    {
+        SgdStep s = new(1e-2f, 0.9f, 0.1f, 1e-2f, 0.5f, Nesterov: 1, First: 0);
+        Floats g = t.Normal(t["N"]), p = t.Changed(t["N"], Trial.Function), buffer = t.Changed(t["N"], Trial.Function);
+        t.Run(() => Step(t.Kernels, p, g, buffer, s), () => Reference.Step(p, g, buffer, s));
     }
 }

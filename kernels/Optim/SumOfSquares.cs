@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Optim;
 
@@ -22,6 +23,12 @@ public static class SumOfSquares
                 sum += (double)value * value;
             return sum;
         }
+
+        public static void Partial(ReadOnlySpan<float> x, Span<float> partial)
+        {
+            for (int i = 0; i < partial.Length; i++)
+                partial[i] = (float)Sum(x[(i * Block)..Math.Min(x.Length, (i + 1) * Block)]);
+        }
     }
 
     // ---- kernels -----------------------------------------------------------------------------------
@@ -37,6 +44,7 @@ public static class SumOfSquares
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Partial(KernelContext k, ArrayView<float> x, ArrayView<float> partial)   // partial: (Blocks(N))
     {
+        using LaunchScope launch = k.Scope("SumOfSquares.Partial", x.Length, Work.Of(2 * x.Length, x.Length + partial.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(PartialKernel, partial.Length, x, partial);
@@ -50,5 +58,13 @@ public static class SumOfSquares
             for (long block = begin; block < end; block++)
                 pp[block] = TensorPrimitives.SumOfSquares(new ReadOnlySpan<float>(px + (block * Block), (int)Math.Min(Block, length - (block * Block))));
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("N=5000")]
+    internal static void PartialTrial(Trial t)
+    {
+        Floats x = t.Normal(t["N"]), partial = t.Result(Blocks(t["N"]), Trial.SumOf(Block));
+        t.Run(() => Partial(t.Kernels, x, partial), () => Reference.Partial(x, partial));
     }
 }

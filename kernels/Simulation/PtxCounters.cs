@@ -34,6 +34,17 @@ public sealed class PtxCounters
     /// Branches on which a warp's threads went both ways.
     public long Divergences { get; internal set; }
 
+    /// Adds what another launch counted.
+    public void Add(PtxCounters other)
+    {
+        for (int i = 0; i < issued.Length; i++)
+            issued[i] += other.issued[i];
+        (GlobalLoads, GlobalLoadSectors) = (GlobalLoads + other.GlobalLoads, GlobalLoadSectors + other.GlobalLoadSectors);
+        (GlobalStores, GlobalStoreSectors) = (GlobalStores + other.GlobalStores, GlobalStoreSectors + other.GlobalStoreSectors);
+        (SharedPasses, BankConflicts) = (SharedPasses + other.SharedPasses, BankConflicts + other.BankConflicts);
+        (Barriers, Divergences) = (Barriers + other.Barriers, Divergences + other.Divergences);
+    }
+
     internal void Issue(PtxClass kind) => issued[(int)kind]++;
 
     internal void Global(bool store, ReadOnlySpan<ulong> addresses, int bytes)

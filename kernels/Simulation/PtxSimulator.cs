@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.Simulation;
 
@@ -18,23 +20,30 @@ public sealed class PtxSimulator : IDisposable
 
     readonly PtxCompiler compiler = new();
     readonly Dictionary<MethodInfo, PtxKernel> kernels = [];
+    readonly Dictionary<MethodInfo, PtxCounters> counters = [];
 
     /// Kernels compiled so far.
     public long Compiled => kernels.Count;
 
     public long Launches { get; private set; }
 
-    /// The methods that ran so far.
-    public IReadOnlyCollection<MethodInfo> Ran => kernels.Keys;
+    /// What each kernel counted, over all its launches since <see cref="Clear"/>.
+    public IReadOnlyDictionary<MethodInfo, PtxCounters> Counters => counters;
 
-    /// What the launch before counted.
-    public PtxCounters Counters { get; private set; } = new();
+    /// Who is told of compilations; null where nobody looks.
+    public ILaunchObserver? Observer { get; set; }
+
+    /// Counts from zero again.
+    public void Clear() => counters.Clear();
 
     /// The text of a kernel, parsed; compiled once.
     public PtxKernel Kernel(MethodInfo method)
     {
-        if (!kernels.TryGetValue(method, out PtxKernel? kernel))
-            kernels.Add(method, kernel = PtxParser.Parse(compiler.Text(method)));
+        if (kernels.TryGetValue(method, out PtxKernel? kernel))
+            return kernel;
+        long begin = Stopwatch.GetTimestamp();
+        kernels.Add(method, kernel = PtxParser.Parse(compiler.Text(method)));
+        Observer?.Compiled(method, Stopwatch.GetTimestamp() - begin);
         return kernel;
     }
 
@@ -50,7 +59,11 @@ public sealed class PtxSimulator : IDisposable
         if (groups == 0)
             return;
         Launches++;
-        Counters = Run(Kernel(kernel.Method), (int)groups, threads, arguments);
+        PtxCounters ran = Run(Kernel(kernel.Method), (int)groups, threads, arguments);
+        if (counters.TryGetValue(kernel.Method, out PtxCounters? before))
+            before.Add(ran);
+        else
+            counters.Add(kernel.Method, ran);
     }
 
     /// Runs `groups` groups of `threads` threads one after the other. Arguments: numbers, structs of them, ILGPU's views of host memory, host arrays.

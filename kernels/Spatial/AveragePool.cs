@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -24,6 +25,20 @@ public static class AveragePool
                 }
 
                 y[o] = (float)(sum / (p.Kernel * p.Kernel));
+            }
+        }
+
+        public static void Backward(ReadOnlySpan<float> dy, Span<float> dx, int b, PoolWindows p)
+        {
+            dx.Clear();
+            for (int o = 0; o < dy.Length; o++)
+            {
+                (int n, int i, int j, int c) = (o / p.C / p.OutW / p.OutH, o / p.C / p.OutW % p.OutH, o / p.C % p.OutW, o % p.C);
+                for (int h = Math.Max(0, (i * p.Stride) - p.Padding); h < Math.Min(p.H, (i * p.Stride) - p.Padding + p.Kernel); h++)
+                {
+                    for (int w = Math.Max(0, (j * p.Stride) - p.Padding); w < Math.Min(p.W, (j * p.Stride) - p.Padding + p.Kernel); w++)
+                        dx[(((((n * p.H) + h) * p.W) + w) * p.C) + c] += dy[o] / (p.Kernel * p.Kernel);
+                }
             }
         }
     }
@@ -59,6 +74,7 @@ public static class AveragePool
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, int b, PoolWindows p)
     {
+        using LaunchScope launch = k.Scope("AveragePool.Forward", p, Work.Of(y.Length * p.Kernel * p.Kernel, x.Length + y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, y, p);
@@ -84,6 +100,7 @@ public static class AveragePool
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> dy, ArrayView<float> dx, int b, PoolWindows p)
     {
+        using LaunchScope launch = k.Scope("AveragePool.Backward", p, Work.Of(dy.Length * p.Kernel * p.Kernel, dx.Length + dy.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dx.Length, dy, dx, p);
@@ -120,5 +137,24 @@ public static class AveragePool
 
             Lanes.Store(sum * scale, to + c, channels - c);
         }
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("B=1 H=6 W=6 C=8 kernel=3 stride=2 padding=1")]
+    internal static void ForwardTrial(Trial t)
+    {
+        PoolWindows p = PoolWindows.Of(t["H"], t["W"], t["C"], t["kernel"], t["stride"], t["padding"]);
+        long count = (long)t["B"] * p.H * p.W * p.C, pooled = (long)t["B"] * p.OutH * p.OutW * p.C;
+        Floats x = t.Normal(count), y = t.Result(pooled, Trial.SumOf(p.Kernel * p.Kernel));
+        t.Run(() => Forward(t.Kernels, x, y, t["B"], p), () => Reference.Forward(x, y, t["B"], p));
+    }
+
+    [Trial("B=1 H=6 W=6 C=8 kernel=3 stride=2 padding=1")]
+    internal static void BackwardTrial(Trial t)
+    {
+        PoolWindows p = PoolWindows.Of(t["H"], t["W"], t["C"], t["kernel"], t["stride"], t["padding"]);
+        long count = (long)t["B"] * p.H * p.W * p.C, pooled = (long)t["B"] * p.OutH * p.OutW * p.C;
+        Floats dy = t.Normal(pooled), dx = t.Result(count, Trial.SumOf(p.Kernel * p.Kernel));
+        t.Run(() => Backward(t.Kernels, dy, dx, t["B"], p), () => Reference.Backward(dy, dx, t["B"], p));
     }
 }

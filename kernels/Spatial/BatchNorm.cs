@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -24,6 +25,24 @@ public static class BatchNorm
             {
                 int c = i % mean.Length;
                 y[i] = (float)(((x[i] - (double)mean[c]) / Math.Sqrt((double)variance[c] + eps) * weight[c]) + bias[c]);
+            }
+        }
+
+        public static void BackwardInput(ReadOnlySpan<float> weight, ReadOnlySpan<float> variance, float eps, ReadOnlySpan<float> dy, Span<float> dx)
+        {
+            for (int i = 0; i < dx.Length; i++)
+                dx[i] = (float)(dy[i] / Math.Sqrt((double)variance[i % weight.Length] + eps) * weight[i % weight.Length]);
+        }
+
+        public static void BackwardWeight(
+            ReadOnlySpan<float> x, ReadOnlySpan<float> mean, ReadOnlySpan<float> variance, float eps, ReadOnlySpan<float> dy, Span<float> dWeight)
+        {
+            for (int c = 0; c < dWeight.Length; c++)
+            {
+                double sum = 0;
+                for (int i = c; i < x.Length; i += dWeight.Length)
+                    sum += dy[i] * ((double)x[i] - mean[c]);
+                dWeight[c] += (float)(sum / Math.Sqrt((double)variance[c] + eps));
             }
         }
     }
@@ -73,6 +92,7 @@ public static class BatchNorm
         ArrayView<float> y,
         int width)
     {
+        using LaunchScope launch = k.Scope("BatchNorm.Forward", (x.Length, width), Work.Of(4 * x.Length, (2 * x.Length) + (4L * width)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, weight, bias, mean, variance, eps, y, width);
@@ -95,6 +115,7 @@ public static class BatchNorm
     public static unsafe void BackwardInput(
         KernelContext k, ArrayView<float> weight, ArrayView<float> variance, float eps, ArrayView<float> dy, ArrayView<float> dx, int width)
     {
+        using LaunchScope launch = k.Scope("BatchNorm.BackwardInput", (dx.Length, width), Work.Of(dx.Length, (2 * dx.Length) + (2L * width)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardInputKernel, dx.Length, weight, variance, eps, dy, dx, width);
@@ -124,6 +145,7 @@ public static class BatchNorm
         ArrayView<float> dWeight,
         int width)
     {
+        using LaunchScope launch = k.Scope("BatchNorm.BackwardWeight", (x.Length, width), Work.Of(4 * x.Length, (2 * x.Length) + (4L * width)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardWeightKernel, width, x, mean, variance, eps, dy, dWeight, width);
@@ -147,4 +169,31 @@ public static class BatchNorm
 
     static unsafe Vector<float> Rstd(float* variance, int left, float eps) =>
         Vector<float>.One / Vector.SquareRoot(Lanes.Load(variance, left) + new Vector<float>(eps));
+
+    // ---- trials ------------------------------------------------------------------------------------
+    const float TrialEps = 1e-5f;
+
+    [Trial("R=20 C=24")]
+    internal static void ForwardTrial(Trial t)
+    {
+        (long count, int c) = ((long)t["R"] * t["C"], t["C"]);
+        Floats x = t.Normal(count), weight = t.Normal(c), bias = t.Normal(c), mean = t.Normal(c), variance = t.Positive(c), y = t.Result(count, Trial.Function);
+        t.Run(() => Forward(t.Kernels, x, weight, bias, mean, variance, TrialEps, y, c), () => Reference.Forward(x, weight, bias, mean, variance, TrialEps, y));
+    }
+
+    [Trial("R=20 C=24")]
+    internal static void BackwardInputTrial(Trial t)
+    {
+        (long count, int c) = ((long)t["R"] * t["C"], t["C"]);
+        Floats weight = t.Normal(c), variance = t.Positive(c), dy = t.Normal(count), dx = t.Result(count, Trial.Function);
+        t.Run(() => BackwardInput(t.Kernels, weight, variance, TrialEps, dy, dx, c), () => Reference.BackwardInput(weight, variance, TrialEps, dy, dx));
+    }
+
+    [Trial("R=20 C=24")]
+    internal static void BackwardWeightTrial(Trial t)
+    {
+        (long count, int c) = ((long)t["R"] * t["C"], t["C"]);
+        Floats x = t.Normal(count), mean = t.Normal(c), variance = t.Positive(c), dy = t.Normal(count), dWeight = t.Changed(c, Trial.SumOf(t["R"]) + Trial.Function);
+        t.Run(() => BackwardWeight(t.Kernels, x, mean, variance, TrialEps, dy, dWeight, c), () => Reference.BackwardWeight(x, mean, variance, TrialEps, dy, dWeight));
+    }
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -36,6 +37,7 @@ public static class Blocks
     public static unsafe void Copy(
         KernelContext k, ArrayView<float> x, BlockLayout from, ArrayView<float> y, BlockLayout to, int samples, int rows, int width)
     {
+        using LaunchScope launch = k.Scope("Blocks.Copy", (samples, rows, width), Work.Of(0, 2L * samples * rows * width));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(CopyKernel, (long)samples * rows * width, x, from, y, to, rows, width);
@@ -52,5 +54,16 @@ public static class Blocks
                 Buffer.MemoryCopy(px + (s * from.Sample) + (r * from.Row), py + (s * to.Sample) + (r * to.Row), bytes, bytes);
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    // A block out of the middle of rows twice as wide.
+    [Trial("S=2 R=5 C=24")]
+    internal static void CopyTrial(Trial t)
+    {
+        (int s, int r, int c) = (t["S"], t["R"], t["C"]);
+        BlockLayout from = new(c / 2, 2L * r * c, 2L * c), to = new(0, (long)r * c, c);
+        Floats x = t.Normal(2L * s * r * c), y = t.Result((long)s * r * c, Trial.Exact);
+        t.Run(() => Copy(t.Kernels, x, from, y, to, s, r, c), () => Reference.Copy(x, from, y, to, s, r, c));
     }
 }

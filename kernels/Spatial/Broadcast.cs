@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -27,6 +28,7 @@ public static class Broadcast
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, int rows, int width, float scale)
     {
+        using LaunchScope launch = k.Scope("Broadcast.Forward", (y.Length, rows, width), Work.Of(y.Length, x.Length + y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, y, rows, width, scale);
@@ -39,5 +41,14 @@ public static class Broadcast
             for (long r = begin; r < end; r++)
                 TensorPrimitives.Multiply(new ReadOnlySpan<float>(px + (r / rows * width), width), scale, new Span<float>(py + (r * width), width));
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("S=2 R=10 C=24")]
+    internal static void ForwardTrial(Trial t)
+    {
+        const float scale = 0.7f;
+        Floats x = t.Normal((long)t["S"] * t["C"]), y = t.Result((long)t["S"] * t["R"] * t["C"], Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, y, t["R"], t["C"], scale), () => Reference.Forward(x, y, t["R"], t["C"], scale));
     }
 }

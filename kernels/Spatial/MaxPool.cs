@@ -1,6 +1,7 @@
 using System.Numerics;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -83,6 +84,7 @@ public static class MaxPool
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, ArrayView<int> argmax, int b, PoolWindows p)
     {
+        using LaunchScope launch = k.Scope("MaxPool.Forward", p, Work.Of(y.Length * p.Kernel * p.Kernel, x.Length + (2 * y.Length)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, y, argmax, p);
@@ -104,6 +106,7 @@ public static class MaxPool
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> dy, ArrayView<int> argmax, ArrayView<float> dx, int b, PoolWindows p)
     {
+        using LaunchScope launch = k.Scope("MaxPool.Backward", p, Work.Of(dy.Length, dx.Length + (2 * dy.Length)));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dx.Length, dy, argmax, dx, p);
@@ -165,5 +168,28 @@ public static class MaxPool
 
             Lanes.Store(sum, dx + c, lanes);
         }
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("B=1 H=6 W=6 C=8 kernel=3 stride=2 padding=1")]
+    internal static void ForwardTrial(Trial t)
+    {
+        PoolWindows p = PoolWindows.Of(t["H"], t["W"], t["C"], t["kernel"], t["stride"], t["padding"]);
+        long count = (long)t["B"] * p.H * p.W * p.C, pooled = (long)t["B"] * p.OutH * p.OutW * p.C;
+        Floats x = t.Normal(count), y = t.Result(pooled, Trial.Exact);
+        Ints argmax = t.Ints(new int[pooled]);
+        t.Run(() => Forward(t.Kernels, x, y, argmax, t["B"], p), () => Reference.Forward(x, y, argmax, t["B"], p));
+    }
+
+    [Trial("B=1 H=6 W=6 C=8 kernel=3 stride=2 padding=1")]
+    internal static void BackwardTrial(Trial t)
+    {
+        PoolWindows p = PoolWindows.Of(t["H"], t["W"], t["C"], t["kernel"], t["stride"], t["padding"]);
+        long count = (long)t["B"] * p.H * p.W * p.C, pooled = (long)t["B"] * p.OutH * p.OutW * p.C;
+        Floats x = t.Normal(count), y = t.Scratch(pooled), dy = t.Normal(pooled), dx = t.Result(count, Trial.SumOf(p.Kernel * p.Kernel));
+        Ints argmax = t.Ints(new int[pooled]);
+        Reference.Forward(x, y, argmax, t["B"], p);
+        Forward(t.Kernels, x, y, argmax, t["B"], p);
+        t.Run(() => Backward(t.Kernels, dy, argmax, dx, t["B"], p), () => Reference.Backward(dy, argmax, dx, t["B"], p));
     }
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -74,6 +75,7 @@ public static class Permute
     // ---- launchers ---------------------------------------------------------------------------------
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, PermuteLayout l)
     {
+        using LaunchScope launch = k.Scope("Permute.Forward", l, Work.Of(0, 2 * y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, y, l);
@@ -98,5 +100,16 @@ public static class Permute
                     to[i] = from[i * l.S4];
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    // (A, B, C) as (C, A, B).
+    [Trial("A=6 B=7 C=8")]
+    internal static void ForwardTrial(Trial t)
+    {
+        PermuteLayout l = PermuteLayout.Of([t["A"], t["B"], t["C"]], [2, 0, 1]);
+        long count = (long)t["A"] * t["B"] * t["C"];
+        Floats x = t.Normal(count), y = t.Result(count, Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, y, l), () => Reference.Forward(x, y, l));
     }
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.Spatial;
 
@@ -51,6 +52,7 @@ public static class Upsample
     /// `rows` = B·H of x; `w` its width.
     public static unsafe void Forward(KernelContext k, ArrayView<float> x, ArrayView<float> y, int rows, int w, int c)
     {
+        using LaunchScope launch = k.Scope("Upsample.Forward", (rows, w, c), Work.Of(0, x.Length + y.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(ForwardKernel, y.Length, x, y, w, c);
@@ -77,6 +79,7 @@ public static class Upsample
 
     public static unsafe void Backward(KernelContext k, ArrayView<float> dy, ArrayView<float> dx, int rows, int w, int c)
     {
+        using LaunchScope launch = k.Scope("Upsample.Backward", (rows, w, c), Work.Of(3 * dx.Length, dx.Length + dy.Length));
         if (k.Cpu is not { } cpu)
         {
             k.Launch(BackwardKernel, dx.Length, dy, dx, w, c);
@@ -102,5 +105,22 @@ public static class Upsample
                 }
             }
         });
+    }
+
+    // ---- trials ------------------------------------------------------------------------------------
+    [Trial("B=1 H=4 W=5 C=8")]
+    internal static void ForwardTrial(Trial t)
+    {
+        long count = (long)t["B"] * t["H"] * t["W"] * t["C"];
+        Floats x = t.Normal(count), y = t.Result(4 * count, Trial.Exact);
+        t.Run(() => Forward(t.Kernels, x, y, t["B"] * t["H"], t["W"], t["C"]), () => Reference.Forward(x, y, t["B"], t["H"], t["W"], t["C"]));
+    }
+
+    [Trial("B=1 H=4 W=5 C=8")]
+    internal static void BackwardTrial(Trial t)
+    {
+        long count = (long)t["B"] * t["H"] * t["W"] * t["C"];
+        Floats dy = t.Normal(4 * count), dx = t.Result(count, Trial.SumOf(4));
+        t.Run(() => Backward(t.Kernels, dy, dx, t["B"] * t["H"], t["W"], t["C"]), () => Reference.Backward(dy, dx, t["B"], t["H"], t["W"], t["C"]));
     }
 }

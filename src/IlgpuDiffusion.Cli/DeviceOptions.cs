@@ -42,5 +42,7 @@ sealed class DeviceOptions
 
     public ConvAlgorithm Conv(ParseResult parsed) => Enum.Parse<ConvAlgorithm>(parsed.GetRequiredValue(conv), ignoreCase: true);
 
+    public Device Open(ParseResult parsed, IDeviceObserver? observer) => Device.Open(Name(parsed), Threads(parsed), Conv(parsed), observer);
+
     static string Word(ConvAlgorithm algorithm) => algorithm.ToString().ToLowerInvariant();
 }

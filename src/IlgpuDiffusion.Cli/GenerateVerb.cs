@@ -66,7 +66,7 @@ sealed class GenerateVerb : Verb
     {
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-        GenerationRecord record = new Generator(Settings(parsed), PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
+        GenerationRecord record = new Generator(Settings(parsed), PhaseLines.For(forMachine, output, error).Report, cancellation) { Observer = Observer }.Run();
         if (forMachine)
             output.WriteLine(record.ToJson());
         else

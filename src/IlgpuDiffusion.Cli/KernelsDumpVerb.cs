@@ -12,6 +12,7 @@ sealed class KernelsDumpVerb : Verb
     readonly Argument<string> name;
     readonly Option<string?> version;
     readonly Option<string> target;
+    readonly Option<int> specialize;
 
     public KernelsDumpVerb()
         : base(
@@ -20,6 +21,7 @@ sealed class KernelsDumpVerb : Verb
             """
             ilgd kernels dump MatMul.Forward --version V2
             ilgd kernels dump LayerNorm.Forward --target opencl
+            ilgd kernels dump Attention.Forward --version TensorCore --specialize 128
             ilgd kernels dump "Unary.Forward<Silu>"
             """)
     {
@@ -28,6 +30,7 @@ sealed class KernelsDumpVerb : Verb
         target = Option<string>("--target", "sm_80, sm_90 or opencl.");
         target.DefaultValueFactory = _ => "sm_90";
         target.AcceptOnlyFromAmong("sm_80", "sm_90", "opencl");
+        specialize = Number("--specialize", "PTX for groups of at most so many threads (.maxntid). [default: any that the chip allows]", 1, PtxSimulator.MaxThreads);
     }
 
     protected override int Run(ParseResult parsed, CancellationToken cancellation)
@@ -36,11 +39,14 @@ sealed class KernelsDumpVerb : Verb
         string chosen = parsed.GetValue(target)!;
         if (!kernel.Devices.Contains(chosen == "opencl" ? "opencl" : "cuda"))
             throw new IlgdException($"{kernel.Name} {kernel.Version} does not run on {chosen}: it is for {string.Join(" and ", kernel.Devices)}");
-        parsed.InvocationConfiguration.Output.Write(Text(kernel, chosen));
+        int? threads = parsed.GetResult(specialize) is null ? null : parsed.GetValue(specialize);
+        if (threads is not null && chosen == "opencl")
+            throw new IlgdException("--specialize is for PTX: OpenCL C has no such mark");
+        parsed.InvocationConfiguration.Output.Write(Text(kernel, chosen, threads));
         return 0;
     }
 
-    static string Text(KernelEntry kernel, string target)
+    static string Text(KernelEntry kernel, string target, int? threads)
     {
         if (target == "opencl")
         {
@@ -49,7 +55,7 @@ sealed class KernelsDumpVerb : Verb
         }
 
         using PtxCompiler ptx = new(target == "sm_80" ? CudaArchitecture.SM_80 : CudaArchitecture.SM_90);
-        return ptx.Text(kernel.Method);
+        return ptx.Text(kernel.Method, threads);
     }
 
     static KernelEntry Find(string name, string? version)

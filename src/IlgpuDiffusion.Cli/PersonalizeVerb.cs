@@ -82,7 +82,7 @@ sealed class PersonalizeVerb : Verb
         PersonalizationRun run = Settings(parsed);
         if (run.Hypernetwork is null && parsed.GetValue(method) is null && !forMachine)
             output.WriteLine($"{run.Model}: has no hypernetwork, so nothing is predicted: method {run.Method.Name}");
-        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
+        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation) { Observer = Observer }.Run();
         if (forMachine)
         {
             output.WriteLine(record.ToJson());

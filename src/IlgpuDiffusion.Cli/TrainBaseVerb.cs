@@ -54,7 +54,7 @@ sealed class TrainBaseVerb : Verb
             Denoiser = Standard.Denoiser with { Steps = parsed.GetRequiredValue(steps), LearningRate = parsed.GetRequiredValue(learningRate) },
         };
         TextWriter output = parsed.InvocationConfiguration.Output;
-        using Device opened = Device.Open(device.Name(parsed), device.Threads(parsed), device.Conv(parsed));
+        using Device opened = device.Open(parsed, Observer);
         bool interactive = output == Console.Out && !Console.IsOutputRedirected;
         new BaseTraining(recipe, parsed.GetRequiredValue(data), parsed.GetRequiredValue(outFolder), opened, output, interactive, cancellation).Run();
         return 0;

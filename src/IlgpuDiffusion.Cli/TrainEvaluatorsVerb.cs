@@ -56,7 +56,7 @@ sealed class TrainEvaluatorsVerb : Verb
         }
 
         TextWriter output = parsed.InvocationConfiguration.Output;
-        using Device opened = Device.Open(device.Name(parsed), device.Threads(parsed), device.Conv(parsed));
+        using Device opened = device.Open(parsed, Observer);
         bool interactive = output == Console.Out && !Console.IsOutputRedirected;
         string[] names = parsed.GetValue(only) is { Length: > 0 } chosen ? chosen : [.. EvaluatorTraining.Names];
         new EvaluatorTraining(recipe, parsed.GetRequiredValue(data), parsed.GetRequiredValue(outFolder), opened, output, interactive, cancellation).Run(names);

@@ -85,7 +85,7 @@ sealed class TrainHypernetworkVerb : Verb
             Out = parsed.GetRequiredValue(outFolder),
         };
         TextWriter output = parsed.InvocationConfiguration.Output;
-        using Device opened = Device.Open(device.Name(parsed), device.Threads(parsed), device.Conv(parsed));
+        using Device opened = device.Open(parsed, Observer);
         bool interactive = output == Console.Out && !Console.IsOutputRedirected;
         new HyperTraining(Recipe(parsed), inputs, opened, output, interactive, cancellation).Run();
         return 0;

@@ -61,7 +61,7 @@ sealed class TrainTargetsVerb : Verb
         };
         Shard part = parsed.GetValue(shard) is { } text ? Shard.Parse(text) : Shard.FromEnvironment(Environment.GetEnvironmentVariable);
         TextWriter output = parsed.InvocationConfiguration.Output;
-        using Device opened = Device.Open(device.Name(parsed), device.Threads(parsed), device.Conv(parsed));
+        using Device opened = device.Open(parsed, Observer);
         bool interactive = output == Console.Out && !Console.IsOutputRedirected;
         TargetTraining training = new(
             recipe, parsed.GetValue(model) ?? ModelLocation.Default(), parsed.GetRequiredValue(people), parsed.GetRequiredValue(outFolder), opened, output, interactive, cancellation);

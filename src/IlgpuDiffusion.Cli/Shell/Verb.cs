@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Cli.Shell;
 
@@ -15,6 +16,9 @@ abstract class Verb : Command
     }
 
     public string Examples { get; }
+
+    /// Who is told what the verb's device does; null where nobody looks. Set before the verb runs.
+    public IDeviceObserver? Observer { get; set; }
 
     /// Returns the exit code.
     protected abstract int Run(ParseResult parsed, CancellationToken cancellation);

@@ -95,6 +95,9 @@ public sealed class Weights : IDisposable
     /// To be called by what writes to the weights other than by <see cref="Tensor.CopyFrom"/> while they are frozen: forms that are kept are stale then.
     public void Changed() => forms?.Changed();
 
+    /// What is kept of frozen weights: how much, and how often it was made.
+    public (int Kept, long Made) Forms => (forms?.Count ?? 0, forms?.Made ?? 0);
+
     /// Sets all gradients to zero: they accumulate over backward passes until then.
     public void ZeroGrad()
     {

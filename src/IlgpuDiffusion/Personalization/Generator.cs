@@ -12,12 +12,15 @@ namespace IlgpuDiffusion.Personalization;
 /// The whole of `ilgd generate`: a model, adapters folded into it, pictures for one prompt.
 public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default)
 {
+    /// Who is told what the run's device does; null where nobody looks.
+    public IDeviceObserver? Observer { get; init; }
+
     /// Errors as of <see cref="Personalizer.Run"/>; nothing is left behind by a run that ends early.
     public GenerationRecord Run()
     {
         long start = Stopwatch.GetTimestamp();
         using StagedFolder stage = new(run.Out);
-        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig);
         run = run with { Sampling = run.Sampling.For(model) };
         using Fold fold = new(model);

@@ -22,13 +22,16 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
 
     readonly List<(string Phase, double Seconds)> seconds = [];
 
+    /// Who is told what the run's device does; null where nobody looks.
+    public IDeviceObserver? Observer { get; init; }
+
     /// Errors: an unreadable photo or model, a prompt that is too long, a folder that cannot be written: <see cref="IlgdException"/>.
     /// OperationCanceledException when cancelled; nothing is left then either.
     public RunRecord Run()
     {
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
-        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
         foreach (string prompt in run.Prompts)

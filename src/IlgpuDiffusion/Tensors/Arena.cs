@@ -4,14 +4,21 @@ namespace IlgpuDiffusion.Tensors;
 
 /// Owns all temporaries of one step: memory is handed out by moving a pointer over a few large blocks, and all of it is taken back
 /// at once by <see cref="Reset"/>. Tensors of an earlier step are recognised by their generation and refused.
-public sealed class Arena(Device device, long blockBytes = 32L << 20) : IDisposable
+public sealed class Arena : IDisposable
 {
+    readonly long blockBytes;
     readonly List<DeviceBuffer> blocks = [];
     int block;
     long used;
     long before;
 
-    public Device Device { get; } = device;
+    public Arena(Device device, long blockBytes = 32L << 20)
+    {
+        (Device, this.blockBytes) = (device, blockBytes);
+        device.Observer?.Opened(this);
+    }
+
+    public Device Device { get; }
 
     /// Counts resets: a tensor that carries another number is stale.
     public int Generation { get; private set; }
@@ -48,6 +55,7 @@ public sealed class Arena(Device device, long blockBytes = 32L << 20) : IDisposa
     /// Ends the step: everything handed out is taken back; the blocks stay for the next step.
     public void Reset()
     {
+        Device.Observer?.Resetting(this);
         block = 0;
         used = 0;
         before = 0;

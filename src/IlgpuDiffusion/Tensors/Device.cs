@@ -23,13 +23,15 @@ public sealed class Device : IDisposable
     readonly CpuPool? pool;
     readonly Dictionary<string, int> live = [];
 
-    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator, ConvAlgorithm conv)
+    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator, ConvAlgorithm conv, IDeviceObserver? observer)
     {
         Name = name;
         this.context = context;
         this.pool = pool;
         Accelerator = accelerator;
-        Kernels = new KernelContext(accelerator, pool, simulator, conv);
+        Kernels = new KernelContext(accelerator, pool, simulator, conv) { Observer = observer };
+        Observer = observer;
+        observer?.Opened(this);
     }
 
     public string Name { get; }
@@ -37,6 +39,9 @@ public sealed class Device : IDisposable
     public Accelerator Accelerator { get; }
 
     public KernelContext Kernels { get; }
+
+    /// Who is told what this device does; null where nobody looks.
+    public IDeviceObserver? Observer { get; }
 
     /// Bytes now held from the system, and the most that were ever held.
     public long LiveBytes { get; private set; }
@@ -50,7 +55,7 @@ public sealed class Device : IDisposable
     public long SystemAllocations { get; private set; }
 
     /// Opens a device. `threads` and `conv` concern `cpu` alone; 0 threads means one for each core.
-    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv)
+    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv, IDeviceObserver? observer = null)
     {
         if (!Names.Contains(name))
             throw new IlgdException($"unknown device '{name}': use one of {string.Join(", ", Names)}");
@@ -59,9 +64,9 @@ public sealed class Device : IDisposable
         {
             // These two never launch through ILGPU, so their accelerator needs as few simulated lanes as ILGPU allows.
             "cpu" or "ptx-sim" => Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms()),
-            "cpu-sim" => Context.Create(b => b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms()),
-            "cuda" => Context.Create(b => b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2)),
-            _ => Context.Create(b => b.OpenCL().EnableAlgorithms()),
+            "cpu-sim" => Context.Create(b => Watched(b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms())),
+            "cuda" => Context.Create(b => Watched(b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2))),
+            _ => Context.Create(b => Watched(b.OpenCL().EnableAlgorithms())),
         };
         // ILGPU adds its CPU to every context, so what was found is told by its type.
         AcceleratorType type = name switch { "cuda" => AcceleratorType.Cuda, "opencl" => AcceleratorType.OpenCL, _ => AcceleratorType.CPU };
@@ -75,7 +80,10 @@ public sealed class Device : IDisposable
         CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
         if (type == AcceleratorType.Cuda)
             PtxIntrinsics.Register(context);
-        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv);
+        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv, observer);
+
+        // An observer may ask for the times at which a stream reached its markers.
+        Context.Builder Watched(Context.Builder b) => observer is null ? b : b.Profiling();
     }
 
     /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.
@@ -88,6 +96,7 @@ public sealed class Device : IDisposable
         LiveBuffers++;
         live[owner] = live.GetValueOrDefault(owner) + 1;
         SystemAllocations++;
+        Observer?.Allocated(owner, bytes);
         return buffer;
     }
 
@@ -96,6 +105,7 @@ public sealed class Device : IDisposable
         LiveBytes -= buffer.Bytes;
         LiveBuffers--;
         live[buffer.Owner]--;
+        Observer?.Released(buffer.Owner, buffer.Bytes);
     }
 
     /// Waits until all launched kernels have run.
@@ -104,6 +114,7 @@ public sealed class Device : IDisposable
     /// Errors: buffers that somebody still holds, by owner: who asked for memory gives it back before the device goes.
     public void Dispose()
     {
+        Observer?.Closing(this);
         pool?.Dispose();
         Kernels.Simulator?.Dispose();
         Accelerator.Dispose();

@@ -55,7 +55,7 @@ public sealed class Tensor
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
         if (Count == 0)
             return;
-        Forms?.Changed();
+        Forms?.Changed(this);
         fixed (float* pinned = values)
             View.CopyFromCPU(ref *pinned, Count);
     }

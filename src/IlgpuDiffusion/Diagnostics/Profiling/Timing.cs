@@ -1,10 +1,19 @@
 using System.Diagnostics;
 
-namespace IlgpuDiffusion.Peers;
+namespace IlgpuDiffusion.Diagnostics.Profiling;
 
 /// Median time of one call and half the distance between the quartiles, in microseconds.
-readonly record struct Timing(double MedianUs, double SpreadUs)
+public readonly record struct Timing(double MedianUs, double SpreadUs)
 {
+    const int Samples = 11;
+    const double SampleSeconds = 0.03;
+    const double WarmUpSeconds = 1.5;
+
+    // .NET compiles a method well after some 30 calls, twice where it counts first, and each time begins only when nothing new was called for a tenth of a second.
+    const int WarmUpCalls = 40;
+    const double TieringSeconds = 0.6;
+    const int LongWarmUpCalls = 3;
+
     public static Timing Of(double[] samples)
     {
         double[] sorted = [.. samples.Order()];
@@ -17,30 +26,29 @@ readonly record struct Timing(double MedianUs, double SpreadUs)
             return sorted[below] + ((position - below) * (sorted[Math.Min(below + 1, sorted.Length - 1)] - sorted[below]));
         }
     }
-}
 
-/// Two programs that do the same, timed in turn (A B A B …), so that a change of the machine's clock or load meets both.
-static class Duel
-{
-    const int Samples = 11;
-    const double SampleSeconds = 0.03;
-    const double WarmUpSeconds = 1.5;
-
-    // .NET compiles a loop well after some 30 calls of the method that holds it.
-    const int WarmUpCalls = 40;
-    const int LongWarmUpCalls = 3;
-
-    public static (Timing Ours, Timing Peer) Run(Action ours, Action peer)
+    /// Times an action by itself, warm.
+    public static Timing Of(Action action)
     {
-        int oursCalls = WarmUp(ours), peerCalls = WarmUp(peer);
+        int calls = WarmUp(action);
+        double[] samples = new double[Samples];
+        for (int i = 0; i < Samples; i++)
+            samples[i] = Sample(action, calls);
+        return Of(samples);
+    }
+
+    /// Times two actions in turn (A B A B …), so that a change of the machine's clock or load meets both.
+    public static (Timing First, Timing Second) Of(Action first, Action second)
+    {
+        int firstCalls = WarmUp(first), secondCalls = WarmUp(second);
         double[] a = new double[Samples], b = new double[Samples];
         for (int i = 0; i < Samples; i++)
         {
-            a[i] = Sample(ours, oursCalls);
-            b[i] = Sample(peer, peerCalls);
+            a[i] = Sample(first, firstCalls);
+            b[i] = Sample(second, secondCalls);
         }
 
-        return (Timing.Of(a), Timing.Of(b));
+        return (Of(a), Of(b));
     }
 
     /// Returns how many calls make a sample.
@@ -48,7 +56,7 @@ static class Duel
     {
         Stopwatch watch = Stopwatch.StartNew();
         int calls = 0;
-        while (calls < LongWarmUpCalls || (calls < WarmUpCalls && watch.Elapsed.TotalSeconds < WarmUpSeconds))
+        while (calls < LongWarmUpCalls || (watch.Elapsed.TotalSeconds < WarmUpSeconds && (calls < WarmUpCalls || watch.Elapsed.TotalSeconds < TieringSeconds)))
         {
             action();
             calls++;
