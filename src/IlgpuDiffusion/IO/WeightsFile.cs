@@ -35,6 +35,8 @@ public static class WeightsFile
     /// Fills parameters that have memory, one at a time.
     public static void Read(Weights weights, TensorSource file, IReadOnlyDictionary<string, string> matched)
     {
+        if (weights.Device!.Plans)
+            return;
         foreach (Parameter p in weights.Parameters)
             p.Value.CopyFrom(p.ToHeld(file.ReadFloat32(matched[p.Name])));
     }
