@@ -27,6 +27,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<bool> saveModel;
     readonly Option<bool> noMetadata;
     readonly DeviceOptions device;
+    readonly MemoryOptions memory;
     readonly Option<string> outFolder;
     readonly Option<bool> json;
 
@@ -66,6 +67,7 @@ sealed class PersonalizeVerb : Verb
         noMetadata = Option<bool>("--no-metadata", "Leave out of the adapter's header how it was made: only what other programs need to read it stays.");
         saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
         device = new DeviceOptions(this);
+        memory = new MemoryOptions(this);
         outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
         outFolder.DefaultValueFactory = _ => "out";
         json = Option<bool>("--json", "Print run.json instead of a summary.");
@@ -76,7 +78,8 @@ sealed class PersonalizeVerb : Verb
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         PersonalizationRun run = Settings(parsed);
-        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation).Run();
+        PhaseLines lines = PhaseLines.For(forMachine, output, error);
+        RunRecord record = new Personalizer(run, lines.Report, cancellation, lines.Report).Run();
         if (forMachine)
         {
             output.WriteLine(record.ToJson());
@@ -118,6 +121,7 @@ sealed class PersonalizeVerb : Verb
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
             Conv = device.Conv(parsed),
+            MemoryBudget = memory.Budget(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
             Metadata = !parsed.GetValue(noMetadata),
             SaveModel = parsed.GetValue(saveModel),

@@ -29,6 +29,8 @@ public sealed class AdapterSet : IAdaptation, IDisposable
     {
         AdapterSet set = new(
             targets, (t, trained, _) => new Lora(trained.Root.Scope(t.Path), t.Layer.InFeatures, t.Layer.OutFeatures, rank, alpha), device, "LoRA");
+        if (device.Plans)
+            return set;
         foreach (Lora lora in set.Adapters.Cast<Lora>())
             lora.Down.Value.CopyFrom(RandomBasis.Gaussian(seed, lora.Down.Name, (int)lora.Down.Shape.Count, 1 / MathF.Sqrt(lora.Down.Shape[1])));
         return set;
@@ -50,6 +52,8 @@ public sealed class AdapterSet : IAdaptation, IDisposable
                 rank),
             device,
             "LiDB");
+        if (device.Plans)
+            return set;
         foreach (Lidb lidb in set.Adapters.Cast<Lidb>())
         {
             lidb.AAux.Value.CopyFrom(RandomBasis.Columns(seed, lidb.AAux.Name, lidb.AAux.Shape[0], lidb.AAux.Shape[1]));

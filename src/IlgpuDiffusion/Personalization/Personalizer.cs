@@ -16,7 +16,7 @@ public readonly record struct PhaseProgress(string Phase, long Done, long Total,
 
 /// The whole of `ilgd personalize`: a photo becomes a latent, the model is finetuned on it, and pictures for prompts are drawn before and after from
 /// the same noise. Nothing is in the out folder before everything is done.
-public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default)
+public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default, Action<MemoryPlan>? planned = null)
 {
     const string PriorPhase = "class pictures", BeforePhase = "pictures before", TrainPhase = "finetuning", AfterPhase = "pictures after";
 
@@ -28,6 +28,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     {
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
+        MemoryPlan plan = Timed("plan memory", () => PersonalizationPlan.Of(run));
+        planned?.Invoke(plan);
         using Device device = Device.Open(run.Device, run.Threads, run.Conv);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
@@ -39,17 +41,18 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         int size = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
         using Arena arena = new(device);
         RgbImage photo = Photo.Fit(face, size);
-        (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo));
-        float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size)).Latent)];
-        PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size);
+        (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo, plan.Settings));
+        float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size), plan.Settings).Latent)];
+        PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size, memory: plan.Settings);
         double before = 0, after = 0;
         double[] othersBefore = [], othersAfter = [];
         Timed("loss before", () => (before, othersBefore) = Losses(model, arena, latent, others, shape));
         RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, null));
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(sampler, shape));
 
-        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena);
+        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, plan.Settings);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
+        arena.Release();
         Timed("loss after", () => (after, othersAfter) = Losses(model, arena, latent, others, shape));
         RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, finetuning));
 
@@ -75,6 +78,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             BaseSha256 = baseHash,
             TrainedParameters = finetuning.Adapter?.Weights.Count ?? model.UNet.Weights.Count + model.TextEncoder.Weights.Count,
             Seconds = seconds.ToDictionary(p => p.Phase, p => Math.Round(p.Seconds, 3)),
+            Memory = plan,
             PeakMemoryBytes = PeakMemory.Bytes(),
             Loss = losses,
             PhotoLossBefore = before,
@@ -135,7 +139,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
 
         if (run.SaveModel)
         {
-            using Fold fold = new(model);
+            using Fold fold = new(model, keep: false);
             if (finetuning.Adapter is not null)
                 fold.Add(AdapterFile.Load(output.Stage.File(PersonalizationOutput.AdapterName), model));
             ModelFolder.Save(model, output.Stage.File("model"));

@@ -72,6 +72,17 @@ public sealed class Arena(Device device, long blockBytes = 32L << 20, string own
         Generation++;
     }
 
+    /// Ends the step and gives all memory back to the system: for when another kind of work comes next.
+    public void Release()
+    {
+        Device.Synchronize();
+        layers?.Release();
+        foreach (DeviceBuffer buffer in blocks)
+            buffer.Dispose();
+        blocks.Clear();
+        Reset();
+    }
+
     // Steps of another kind left blocks that this one cannot use: without this, memory would grow to the sum of all kinds and not to the largest.
     void GiveBackPassed()
     {
@@ -91,11 +102,7 @@ public sealed class Arena(Device device, long blockBytes = 32L << 20, string own
 
     public void Dispose()
     {
-        layers?.Dispose();
+        Release();
         layers = null;
-        foreach (DeviceBuffer buffer in blocks)
-            buffer.Dispose();
-        blocks.Clear();
-        Reset();
     }
 }
