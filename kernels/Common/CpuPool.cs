@@ -61,10 +61,12 @@ public sealed class CpuPool : IDisposable
     int sleeping;
     volatile bool stopping;
 
-    public CpuPool(int threads)
+    /// `idle`: every loop is passed over, which leaves the memory that kernels would use untouched: a program planned, not run.
+    public CpuPool(int threads, bool idle = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
+        Idle = idle;
         workers = new Thread[threads - 1];
         for (int i = 0; i < workers.Length; i++)
         {
@@ -80,9 +82,13 @@ public sealed class CpuPool : IDisposable
     /// Who is told which thread worked when; null where nobody looks.
     public ILaunchObserver? Observer { get; set; }
 
+    public bool Idle { get; }
+
     /// Runs body(0) … body(count − 1), each once, in any order, and returns when all are done. Not re-entrant.
     public void For(int count, Action<int> body)
     {
+        if (Idle)
+            return;
         if (count <= 1 || workers.Length == 0)
         {
             long begin = Observer is null ? 0 : Stopwatch.GetTimestamp();
@@ -111,7 +117,7 @@ public sealed class CpuPool : IDisposable
     {
         if (length <= grain)
         {
-            if (length > 0)
+            if (length > 0 && !Idle)
                 body(0, length);
             return;
         }

@@ -54,6 +54,23 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
     /// Kernels launched so far.
     public long Launches => launches + (Simulator?.Launches ?? 0);
 
+    /// Nothing runs here: only what would be asked of the memory is seen.
+    public bool Idle => Cpu is { Idle: true };
+
+    /// view = 0
+    public void Clear(ArrayView<float> view)
+    {
+        if (!Idle && view.Length > 0)
+            view.MemSetToZero();
+    }
+
+    /// to = from
+    public void Copy(ArrayView<float> from, ArrayView<float> to)
+    {
+        if (!Idle && from.Length > 0)
+            from.CopyTo(to);
+    }
+
     TLauncher Cached<TLauncher>(Delegate kernel, Func<TLauncher> load)
         where TLauncher : Delegate
     {

@@ -28,6 +28,7 @@ sealed class PersonalizeVerb : Verb
     readonly Option<bool> saveModel;
     readonly Option<bool> noMetadata;
     readonly DeviceOptions device;
+    readonly MemoryOptions memory;
     readonly Option<string> outFolder;
     readonly Option<bool> json;
 
@@ -70,6 +71,7 @@ sealed class PersonalizeVerb : Verb
         noMetadata = Option<bool>("--no-metadata", "Leave out of the adapter's header how it was made: only what other programs need to read it stays.");
         saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
         device = new DeviceOptions(this);
+        memory = new MemoryOptions(this);
         outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
         outFolder.DefaultValueFactory = _ => "out";
         json = Option<bool>("--json", "Print run.json instead of a summary.");
@@ -82,7 +84,8 @@ sealed class PersonalizeVerb : Verb
         PersonalizationRun run = Settings(parsed);
         if (run.Hypernetwork is null && parsed.GetValue(method) is null && !forMachine)
             output.WriteLine($"{run.Model}: has no hypernetwork, so nothing is predicted: method {run.Method.Name}");
-        RunRecord record = new Personalizer(run, PhaseLines.For(forMachine, output, error).Report, cancellation) { Observer = Observer }.Run();
+        PhaseLines lines = PhaseLines.For(forMachine, output, error);
+        RunRecord record = new Personalizer(run, lines.Report, cancellation) { Observer = Observer, Planned = lines.Report }.Run();
         if (forMachine)
         {
             output.WriteLine(record.ToJson());
@@ -127,6 +130,7 @@ sealed class PersonalizeVerb : Verb
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
             Conv = device.Conv(parsed),
+            MemoryBudget = memory.Budget(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
             Metadata = !parsed.GetValue(noMetadata),
             SaveModel = parsed.GetValue(saveModel),

@@ -20,6 +20,12 @@ sealed class PhaseLines(TextWriter output, bool interactive)
         line.Report(progress.Done, progress.Note);
     }
 
+    public void Report(MemoryPlan plan)
+    {
+        foreach (string text in plan.Lines())
+            output.WriteLine(text);
+    }
+
     /// With --json the output is for a machine, so progress goes to the other stream, and only where somebody looks at it.
     public static PhaseLines For(bool json, TextWriter output, TextWriter error) => (json, Console.IsErrorRedirected) switch
     {

@@ -30,6 +30,8 @@ public sealed class AdapterSet : IAdaptation, IDisposable
     {
         AdapterSet set = new(
             targets, (t, trained, _) => new Lora(trained.Root.Scope(t.Path), t.Layer.InFeatures, t.Layer.OutFeatures, rank, alpha), device, "LoRA");
+        if (device.Plans)
+            return set;
         foreach (Lora lora in set.Adapters.Cast<Lora>())
             Start(lora, seed);
         return set;
@@ -92,6 +94,8 @@ public sealed class AdapterSet : IAdaptation, IDisposable
                 rank),
             device,
             "LiDB");
+        if (device.Plans)
+            return set;
         foreach (Lidb lidb in set.Adapters.Cast<Lidb>())
         {
             lidb.AAux.Value.CopyFrom(RandomBasis.Columns(seed, lidb.AAux.Name, lidb.AAux.Shape[0], lidb.AAux.Shape[1]));

@@ -83,8 +83,14 @@ public static class LidbFile
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (Weights weights in (ReadOnlySpan<Weights>)[model.UNet.Weights, model.TextEncoder.Weights])
         {
+            int longest = (int)weights.Parameters.Max(p => p.Shape.Count);
+            float[] held = new float[longest], published = new float[longest];
             foreach (Parameter p in weights.Parameters)
-                hash.AppendData(MemoryMarshal.AsBytes(p.ToPublished(p.Value.ToArray()).AsSpan()));
+            {
+                Span<float> values = held.AsSpan(0, (int)p.Shape.Count);
+                p.Value.CopyTo(values);
+                hash.AppendData(MemoryMarshal.AsBytes(p.ToPublished(values, published)));
+            }
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -1,4 +1,3 @@
-using ILGPU.Runtime;
 using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Autograd;
@@ -8,6 +7,11 @@ namespace IlgpuDiffusion.Autograd;
 /// Gradients are summed in the order of the plain tape, so they are the same to the bit.
 public static class Checkpoint
 {
+    /// One layer of a network. On a tape that records nothing its temporaries are taken back when it is done; on one that checkpoints it is computed again in the
+    /// backward pass, about a third more time; on any other it is f and nothing else. The result has the same bits in all three.
+    public static Tensor Layer(Tape tape, Func<Tape, Tensor[], Tensor> f, params Tensor[] inputs) =>
+        tape.Layers is { } layers ? Forward(tape, layers, f, inputs) : f(tape, inputs);
+
     /// y = f(tape, inputs). `f` computes everything on the tape it is given, from these inputs and parameters; a temporary of the outer tape
     /// must come in as an input. `scratch` is no arena of the outer tape, and checkpoints do not nest.
     public static Tensor Forward(Tape tape, Arena scratch, Func<Tape, Tensor[], Tensor> f, Tensor[] inputs)
@@ -17,7 +21,7 @@ public static class Checkpoint
         // Recorded, though the record is dropped: it tells whether anything inside wants a gradient.
         Tensor inner = f(new Tape(scratch, tape.Recording), inputs);
         Tensor y = tape.New(inner.Shape);
-        inner.View.CopyTo(y.View);
+        tape.Kernels.Copy(inner.View, y.View);
         y.RequiresGrad = inner.RequiresGrad;
         scratch.Reset();
         tape.Record(y, [y], dy => Backward(tape, scratch, f, inputs, dy));
@@ -44,7 +48,7 @@ public static class Checkpoint
             if (!x.OwnsGrad || x.Grad is null)
                 x.Grad = tape.New(x.Shape);
             x.OwnsGrad = true;
-            sum.View.CopyTo(x.Grad.View);
+            tape.Kernels.Copy(sum.View, x.Grad.View);
         }
 
         scratch.Reset();

@@ -10,7 +10,8 @@ namespace IlgpuDiffusion.Autograd;
 /// Records what was computed from what, and runs it backwards. One tape serves one step: forward, backward, then the arena is reset.
 /// Gradient policy: activations' gradients are written (=) by each op and summed here where a tensor has several consumers;
 /// parameters' gradients accumulate (+=). Those that have no buffer yet get one from `gradients`, by default the tape's own arena.
-public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = null)
+/// `checkpoint`: layers keep their inputs only and are computed again in the backward pass; see <see cref="Checkpoint.Layer"/>.
+public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = null, bool checkpoint = false)
 {
     readonly Arena gradients = gradients ?? arena;
     readonly List<(Tensor Output, Action<Tensor> Backward)> entries = [];
@@ -23,6 +24,9 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
 
     public bool Recording { get; } = recording;
 
+    /// Where a layer computes what it need not leave behind; null where all of it is kept for the backward pass.
+    internal Arena? Layers => !Recording || checkpoint ? Arena.Layers : null;
+
     /// Ops recorded so far.
     public int Count => entries.Count;
 
@@ -32,7 +36,7 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
     public Tensor Zeros(Shape shape)
     {
         Tensor t = New(shape);
-        t.View.MemSetToZero();
+        Kernels.Clear(t.View);
         return t;
     }
 
@@ -47,7 +51,7 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
     public unsafe ArrayView<int> Ints(ReadOnlySpan<int> values)
     {
         ArrayView<int> view = Arena.Take<int>(values.Length);
-        if (values.Length == 0)
+        if (values.Length == 0 || Device.Plans)
             return view;
         // Pinned: see Tensor.CopyFrom.
         fixed (int* pinned = values)
@@ -104,12 +108,12 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
         if (w.Grad is null)
         {
             w.Grad = gradients.New(w.Shape);
-            w.Grad.View.MemSetToZero();
+            Kernels.Clear(w.Grad.View);
         }
         else if (!w.OwnsGrad)
         {
             Tensor copy = gradients.New(w.Shape);
-            w.Grad.View.CopyTo(copy.View);
+            Kernels.Copy(w.Grad.View, copy.View);
             w.Grad = copy;
         }
 

@@ -18,6 +18,7 @@ public sealed class DpmSolverMultistep : IScheduler
     readonly float[][] history = [[], [], []];
     float[] timesteps = [];
     float[] sigmas = [];
+    int begin;
     int nextIndex;
 
     public DpmSolverMultistep(SchedulerConfig config)
@@ -39,14 +40,16 @@ public sealed class DpmSolverMultistep : IScheduler
         int last = table.CountAboveLambdaMin;
         if (n < 1 || n >= last)
             throw new IlgdException($"{n} inference steps asked for; DPM-Solver takes 1 to {last - 1} of this schedule");
-        nextIndex = 0;
+        begin = nextIndex = 0;
         (timesteps, sigmas) = table.Whole(n, last);
     }
+
+    public void BeginAt(int index) => begin = nextIndex = index;
 
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        SchedulerMath.TakeInOrder("DPM-Solver", index, ref nextIndex);
+        SchedulerMath.TakeInOrder("DPM-Solver", index, begin, ref nextIndex);
 
         (double alpha, double sigma, double lambda) = At(index);
         PushX0(modelOutput, sample, alpha, sigma);
@@ -91,7 +94,7 @@ public sealed class DpmSolverMultistep : IScheduler
         int allowed = left == 1 && (config.EulerAtFinal || few || config.FinalSigmasType == FinalSigmasType.Zero) ? 1
             : left == 2 && few ? 2
             : config.SolverOrder;
-        return Math.Min(Math.Min(allowed, config.SolverOrder), index + 1);
+        return Math.Min(Math.Min(allowed, config.SolverOrder), index - begin + 1);
     }
 
     void PushX0(ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, double alpha, double sigma)

@@ -22,6 +22,8 @@ public sealed class EulerScheduler(SchedulerConfig config, bool ancestral = fals
 
     public ReadOnlySpan<float> PredX0 => predX0;
 
+    public bool KeepsSignal => true;
+
     public ReadOnlySpan<float> Sigmas => sigmas;
 
     public void SetTimesteps(int n) => (timesteps, sigmas) = table.Fractional(n);

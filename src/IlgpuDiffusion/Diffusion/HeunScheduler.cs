@@ -13,6 +13,7 @@ public sealed class HeunScheduler(SchedulerConfig config) : IScheduler
     float[] predX0 = [];
     float[] start = [];
     float[] slope = [];
+    int begin;
     int nextIndex;
 
     public IReadOnlyList<float> Timesteps => timesteps;
@@ -21,23 +22,29 @@ public sealed class HeunScheduler(SchedulerConfig config) : IScheduler
 
     public ReadOnlySpan<float> PredX0 => predX0;
 
+    public bool KeepsSignal => true;
+
+    public int CallsPerStep => 2;
+
     /// Every σ that a step ends at stands twice.
     public ReadOnlySpan<float> Sigmas => sigmas;
 
     public void SetTimesteps(int n)
     {
-        nextIndex = 0;
+        begin = nextIndex = 0;
         (float[] once, float[] ends) = table.Fractional(n);
         timesteps = [once[0], .. once[1..].SelectMany(t => (float[])[t, t])];
         sigmas = [ends[0], .. ends[1..^1].SelectMany(s => (float[])[s, s]), ends[^1]];
     }
+
+    public void BeginAt(int index) => begin = nextIndex = index;
 
     public void ScaleModelInput(int index, Span<float> sample) => SchedulerMath.ScaleAtSigma(sigmas[index], sample);
 
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        SchedulerMath.TakeInOrder("Heun", index, ref nextIndex);
+        SchedulerMath.TakeInOrder("Heun", index, begin, ref nextIndex);
         bool first = index % 2 == 0;
         double sigma = sigmas[index], change = first ? sigmas[index + 1] - sigma : sigma - sigmas[index - 1];
         double range = config.ClipSample ?? false ? config.ClipSampleRange : double.PositiveInfinity;

@@ -26,12 +26,23 @@ public interface IScheduler
     /// Chooses n timesteps and forgets the last run.
     void SetTimesteps(int n);
 
+    /// Calls of the network a step.
+    int CallsPerStep => 1;
+
+    /// Samples are x₀ + σ ε; otherwise α x₀ + σ ε with α² + σ² = 1.
+    bool KeepsSignal => false;
+
+    /// The call at which the next sample begins, for samplers that remember; 0 unless said, and again after SetTimesteps.
+    void BeginAt(int index)
+    {
+    }
+
     /// What the network should see of the sample at this step; these schedulers keep the variance, so the sample itself.
     void ScaleModelInput(int index, Span<float> sample)
     {
     }
 
     /// x at timestep `index` becomes x at the next, in place. Stochastic schedulers draw from `noise` and refuse null.
-    /// Steps run in order from 0; starting at 0 again begins a new sample.
+    /// Steps run in order from where they begin; starting there again begins a new sample.
     void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null);
 }

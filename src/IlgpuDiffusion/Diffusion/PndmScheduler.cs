@@ -20,6 +20,7 @@ public sealed class PndmScheduler : IScheduler
     float[] predX0 = [];
     int steps;
     int rungeKutta;
+    int begin;
     int nextIndex;
 
     public PndmScheduler(SchedulerConfig config)
@@ -40,7 +41,7 @@ public sealed class PndmScheduler : IScheduler
     {
         int[] ascending = SchedulerMath.SpacedTimesteps(config.TimestepSpacing ?? TimestepSpacing.Leading, schedule.Count, n, config.StepsOffset);
         Array.Reverse(ascending);
-        nextIndex = 0;
+        begin = nextIndex = 0;
         steps = n;
         int[] walk;
         if (config.SkipPrkSteps)
@@ -62,11 +63,19 @@ public sealed class PndmScheduler : IScheduler
         timesteps = Array.ConvertAll(walk, t => (float)t);
     }
 
+    /// As the library: the first step is taken twice wherever sampling begins, though beyond the start the table does not name it twice. Errors: inside the Runge-Kutta steps.
+    public void BeginAt(int index)
+    {
+        if (index > 0 && rungeKutta > 0)
+            throw new IlgdException("the PNDM scheduler with Runge-Kutta steps (skip_prk_steps false) begins at its first step: use another with --scheduler");
+        begin = nextIndex = index;
+    }
+
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        SchedulerMath.TakeInOrder("PNDM", index, ref nextIndex);
-        if (index == 0)
+        SchedulerMath.TakeInOrder("PNDM", index, begin, ref nextIndex);
+        if (index == begin)
             history.Clear();
         Array.Resize(ref predX0, sample.Length);
         if (index < rungeKutta)
@@ -104,7 +113,7 @@ public sealed class PndmScheduler : IScheduler
     {
         int step = schedule.Count / steps, from = (int)timesteps[index], to = from - step;
         float[] output = modelOutput.ToArray();
-        if (index == 1 && rungeKutta == 0)
+        if (index == begin + 1 && rungeKutta == 0)
         {
             (from, to) = (from + step, from);
             for (int i = 0; i < output.Length; i++)
@@ -113,7 +122,7 @@ public sealed class PndmScheduler : IScheduler
         else
         {
             Remember(modelOutput);
-            if (index == 0)
+            if (index == begin)
                 start = sample.ToArray();
             double[] weights = history.Count switch
             {
@@ -131,7 +140,7 @@ public sealed class PndmScheduler : IScheduler
             }
         }
 
-        Transfer(index == 1 && rungeKutta == 0 ? start : sample.ToArray(), output, from, to, sample);
+        Transfer(index == begin + 1 && rungeKutta == 0 ? start : sample.ToArray(), output, from, to, sample);
     }
 
     void Remember(ReadOnlySpan<float> modelOutput)

@@ -60,10 +60,10 @@ static class SchedulerMath
             throw new IlgdException($"scheduler step {index}: model output has {modelOutput} values, the sample has {sample}");
     }
 
-    /// Refuses a step that does not follow the one before, for samplers that remember; step 0 begins anew.
-    public static void TakeInOrder(string scheduler, int index, ref int next)
+    /// Refuses a step that does not follow the one before, for samplers that remember; step `begin` begins anew.
+    public static void TakeInOrder(string scheduler, int index, int begin, ref int next)
     {
-        if (index != 0 && index != next)
+        if (index != begin && index != next)
             throw new IlgdException($"{scheduler} step {index} does not follow step {next - 1}; a multistep method takes its steps in order");
         next = index + 1;
     }

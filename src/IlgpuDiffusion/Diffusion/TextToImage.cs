@@ -33,8 +33,9 @@ public sealed record TextToImageRequest
 
 /// Text to pictures by guided sampling; with and without text run as one batch. Latents on the host are in published order, (N, L, h, w), so that a
 /// seed's draws fall where torch's do.
-public sealed class TextToImage(DiffusionModel model, Arena arena)
+public sealed class TextToImage(DiffusionModel model, Arena arena, MemorySettings? memory = null)
 {
+    readonly MemorySettings memory = memory ?? new MemorySettings();
     readonly int downscale = model.HasVae ? model.Vae.Config.Downscale : 8;
 
     /// The pictures from torch's random numbers: picture i is the one that diffusers draws with seed + i.
@@ -79,8 +80,10 @@ public sealed class TextToImage(DiffusionModel model, Arena arena)
         }
 
         float[] context = Encode([.. request.Prompts.Select(_ => request.NegativePrompt), .. request.Prompts], request.ClipSkip);
-        return (samples, timestep) => Guidance.Apply(
-            Predict([.. samples, .. samples], timestep, context, [2 * shape[0], .. shape[1..]]), shape[0], request.GuidanceScale, request.GuidanceRescale);
+        float[] Both(float[] samples, float timestep) => memory.GuidanceApart
+            ? [.. Predict(samples, timestep, context[..(context.Length / 2)], shape), .. Predict(samples, timestep, context[(context.Length / 2)..], shape)]
+            : Predict([.. samples, .. samples], timestep, context, [2 * shape[0], .. shape[1..]]);
+        return (samples, timestep) => Guidance.Apply(Both(samples, timestep), shape[0], request.GuidanceScale, request.GuidanceRescale);
     }
 
     /// ε of the latents of one picture, (L, h, w)   returns the picture, (H, W, 3) in [0, 1]
@@ -90,9 +93,19 @@ public sealed class TextToImage(DiffusionModel model, Arena arena)
         float[] scaled = ChannelOrder.ToLast(latents, 1, vae.LatentChannels);
         for (int i = 0; i < scaled.Length; i++)
             scaled[i] /= vae.ScalingFactor;
-        Tape tape = new(arena, recording: false);
-        float[] image = model.Vae.Decode(tape, tape.From(scaled, [1, height / vae.Downscale, width / vae.Downscale, vae.LatentChannels])).ToArray();
-        arena.Reset();
+        int h = height / vae.Downscale, w = width / vae.Downscale;
+        float[] image;
+        if (memory.VaeTile > 0 && Math.Max(h, w) > memory.VaeTile)
+        {
+            image = VaeTiling.Decode(model.Vae, arena, scaled, h, w, memory.VaeTile);
+        }
+        else
+        {
+            Tape tape = new(arena, recording: false);
+            image = model.Vae.Decode(tape, tape.From(scaled, [1, h, w, vae.LatentChannels])).ToArray();
+            arena.Reset();
+        }
+
         for (int i = 0; i < image.Length; i++)
             image[i] = Math.Clamp((image[i] / 2) + 0.5f, 0, 1);
         return image;

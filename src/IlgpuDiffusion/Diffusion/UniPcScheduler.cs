@@ -15,6 +15,7 @@ public sealed class UniPcScheduler(SchedulerConfig config) : IScheduler
     float[] sigmas = [];
     float[] before = [];
     int order;
+    int begin;
     int nextIndex;
 
     public IReadOnlyList<float> Timesteps => timesteps;
@@ -27,22 +28,24 @@ public sealed class UniPcScheduler(SchedulerConfig config) : IScheduler
 
     public void SetTimesteps(int n)
     {
-        nextIndex = 0;
+        begin = nextIndex = 0;
         (timesteps, sigmas) = table.Whole(n, config.NumTrainTimesteps);
     }
+
+    public void BeginAt(int index) => begin = nextIndex = index;
 
     public void Step(int index, ReadOnlySpan<float> modelOutput, Span<float> sample, NormalSource? noise = null)
     {
         SchedulerMath.CheckStep(index, timesteps.Length, modelOutput.Length, sample.Length);
-        SchedulerMath.TakeInOrder("UniPC", index, ref nextIndex);
-        if (index == 0)
+        SchedulerMath.TakeInOrder("UniPC", index, begin, ref nextIndex);
+        if (index == begin)
             history.Clear();
 
         (double alpha, double sigma, _) = SigmaTable.At(sigmas[index]);
         float[] x0 = new float[sample.Length];
         for (int i = 0; i < x0.Length; i++)
             x0[i] = (float)SchedulerMath.Split(config.PredictionType, alpha, sigma, modelOutput[i], sample[i]).X0;
-        if (index > 0 && !config.DisableCorrector.Contains(index - 1))
+        if (index > begin && !config.DisableCorrector.Contains(index - 1))
             Update(index - 1, before, x0, order, sample);
 
         history.Add(x0);

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Microsoft.Win32.SafeHandles;
 
 namespace IlgpuDiffusion.IO;
 
@@ -7,6 +8,7 @@ namespace IlgpuDiffusion.IO;
 public sealed unsafe class SafetensorsReader : TensorSource
 {
     readonly SafetensorsHeader header;
+    readonly SafeFileHandle file;
     readonly MemoryMappedFile map;
     readonly MemoryMappedViewAccessor view;
     readonly long dataStart;
@@ -22,7 +24,8 @@ public sealed unsafe class SafetensorsReader : TensorSource
             throw new IlgdException($"{path}: not a safetensors file: {length} bytes, at least 8 are needed");
         try
         {
-            map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+            file = File.OpenHandle(path);
+            map = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -70,6 +73,20 @@ public sealed unsafe class SafetensorsReader : TensorSource
         return new(start + dataStart + entry.Begin, (int)length);
     }
 
+    protected internal override void Read(string name, long offset, Span<byte> destination)
+    {
+        ObjectDisposedException.ThrowIf(start is null, this);
+        long at = dataStart + Entry(name).Begin + offset;
+        while (destination.Length > 0)
+        {
+            int count = RandomAccess.Read(file, destination, at);
+            if (count == 0)
+                throw new IlgdException($"{Path}: ends inside tensor \"{name}\": it was cut short while it was read");
+            destination = destination[count..];
+            at += count;
+        }
+    }
+
     public override void Dispose()
     {
         if (start is not null)
@@ -77,6 +94,7 @@ public sealed unsafe class SafetensorsReader : TensorSource
         start = null;
         view.Dispose();
         map.Dispose();
+        file.Dispose();
     }
 
     static long FileLength(string path)

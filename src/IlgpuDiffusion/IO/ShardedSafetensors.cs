@@ -55,6 +55,8 @@ public sealed class ShardedSafetensors : TensorSource
 
     public override ReadOnlySpan<byte> Bytes(string name) => ShardOf(name).Bytes(name);
 
+    protected internal override void Read(string name, long offset, Span<byte> destination) => ShardOf(name).Read(name, offset, destination);
+
     public override void Dispose()
     {
         foreach (SafetensorsReader shard in shards.Values)

@@ -27,6 +27,9 @@ public abstract class TensorSource : IDisposable
     /// The raw bytes, mapped and not copied: valid until Dispose. Errors: 2 GiB and more (no span can hold that).
     public abstract ReadOnlySpan<byte> Bytes(string name);
 
+    /// Copies raw bytes from `offset` on, past the map: pages that a map has shown once count as this process' memory for as long as it is there.
+    protected internal abstract void Read(string name, long offset, Span<byte> destination);
+
     public abstract void Dispose();
 
     public int[] Shape(string name) => Entry(name).Shape;
@@ -34,9 +37,9 @@ public abstract class TensorSource : IDisposable
     /// Copies the raw bytes. Errors: `destination` is not exactly as long.
     public void ReadBytes(string name, Span<byte> destination)
     {
-        ReadOnlySpan<byte> bytes = Bytes(name);
-        CheckLength(name, bytes.Length, destination.Length, "bytes");
-        bytes.CopyTo(destination);
+        SafetensorsEntry entry = Entry(name);
+        CheckLength(name, entry.End - entry.Begin, destination.Length, "bytes");
+        Read(name, 0, destination);
     }
 
     /// F32 (bit for bit), F16, BF16 and F64 (rounded to nearest) as F32. Errors: other dtypes; a `destination` of another length.
@@ -44,20 +47,19 @@ public abstract class TensorSource : IDisposable
     {
         SafetensorsEntry entry = Entry(name);
         CheckLength(name, entry.Count, destination.Length, "elements");
-        ReadOnlySpan<byte> bytes = Bytes(name);
         switch (entry.DType)
         {
             case SafetensorsDType.F32:
-                bytes.CopyTo(MemoryMarshal.AsBytes(destination));
+                Read(name, 0, MemoryMarshal.AsBytes(destination));
                 break;
             case SafetensorsDType.F16:
-                TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), destination);
+                ReadPieces<Half>(name, destination, static (from, to) => TensorPrimitives.ConvertToSingle(from, to));
                 break;
             case SafetensorsDType.BF16:
-                BFloat16Bits.ToSingle(MemoryMarshal.Cast<byte, ushort>(bytes), destination);
+                ReadPieces<ushort>(name, destination, static (from, to) => BFloat16Bits.ToSingle(from, to));
                 break;
             case SafetensorsDType.F64:
-                TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, double>(bytes), destination);
+                ReadPieces<double>(name, destination, static (from, to) => TensorPrimitives.ConvertTruncating(from, to));
                 break;
             default:
                 throw Unsupported(entry, "F32, F16, BF16 or F64");
@@ -122,6 +124,22 @@ public abstract class TensorSource : IDisposable
         long[] values = new long[Entry(name).Count];
         ReadInt64(name, values);
         return values;
+    }
+
+    delegate void Conversion<T>(ReadOnlySpan<T> from, Span<float> to);
+
+    // In pieces that stay in the cache, so that a tensor is in memory once.
+    void ReadPieces<T>(string name, Span<float> destination, Conversion<T> convert)
+        where T : unmanaged
+    {
+        T[] piece = new T[Math.Min(1 << 16, destination.Length)];
+        for (int at = 0; at < destination.Length; at += piece.Length)
+        {
+            Span<T> values = piece.AsSpan(0, Math.Min(piece.Length, destination.Length - at));
+            Span<byte> bytes = MemoryMarshal.AsBytes(values);
+            Read(name, (long)at * (bytes.Length / values.Length), bytes);
+            convert(values, destination.Slice(at, values.Length));
+        }
     }
 
     void ReadUInt64(string name, ReadOnlySpan<ulong> source, Span<long> destination)

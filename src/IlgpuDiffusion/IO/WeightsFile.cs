@@ -35,8 +35,16 @@ public static class WeightsFile
     /// Fills parameters that have memory, one at a time.
     public static void Read(Weights weights, TensorSource file, IReadOnlyDictionary<string, string> matched)
     {
+        if (weights.Device!.Plans)
+            return;
+        int longest = (int)weights.Parameters.Max(p => p.Shape.Count);
+        float[] published = new float[longest], held = new float[longest];
         foreach (Parameter p in weights.Parameters)
-            p.Value.CopyFrom(p.ToHeld(file.ReadFloat32(matched[p.Name])));
+        {
+            Span<float> values = published.AsSpan(0, (int)p.Shape.Count);
+            file.ReadFloat32(matched[p.Name], values);
+            p.Value.CopyFrom(p.ToHeld(values, held));
+        }
     }
 
     /// Writes all parameters under their published keys and shapes, as F32, F16 or BF16. `values`: in published order, where the parameters have no memory.

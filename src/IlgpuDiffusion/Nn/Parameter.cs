@@ -71,12 +71,27 @@ public sealed class Parameter
     /// Elements in memory order from elements in published order.
     public float[] ToHeld(ReadOnlySpan<float> published) => Reordered(published, toPublished: false);
 
+    /// The same without memory of its own: `spare` takes them where the order changes, and is returned then; what was given itself where it does not.
+    internal ReadOnlySpan<float> ToPublished(ReadOnlySpan<float> held, Span<float> spare) => Reordered(held, spare, toPublished: true);
+
+    internal ReadOnlySpan<float> ToHeld(ReadOnlySpan<float> published, Span<float> spare) => Reordered(published, spare, toPublished: false);
+
     float[] Reordered(ReadOnlySpan<float> source, bool toPublished)
     {
-        if (Layout == Layout.Same)
-            return source.ToArray();
-        int o = Published[0], i = Published[1], pixels = Published[2] * Published[3];
         float[] result = new float[source.Length];
+        if (Layout == Layout.Same)
+            source.CopyTo(result);
+        else
+            Reordered(source, result, toPublished);
+        return result;
+    }
+
+    ReadOnlySpan<float> Reordered(ReadOnlySpan<float> source, Span<float> spare, bool toPublished)
+    {
+        if (Layout == Layout.Same)
+            return source;
+        int o = Published[0], i = Published[1], pixels = Published[2] * Published[3];
+        Span<float> result = spare[..source.Length];
         for (int a = 0; a < o; a++)
         {
             for (int c = 0; c < i; c++)

@@ -52,8 +52,7 @@ public sealed class Weights : IDisposable
         buffer = device.Allocate(total * sizeof(float), owner);
         forms = new FrozenForms(device, owner);
         values = new Tensor(buffer.View<float>(0, total), [(int)total]) { Forms = forms };
-        if (total > 0)
-            values.View.MemSetToZero();
+        device.Kernels.Clear(values.View);
         long at = 0;
         foreach (Parameter p in parameters)
         {
@@ -99,11 +98,7 @@ public sealed class Weights : IDisposable
     public (int Kept, long Made) Forms => (forms?.Count ?? 0, forms?.Made ?? 0);
 
     /// Sets all gradients to zero: they accumulate over backward passes until then.
-    public void ZeroGrad()
-    {
-        if (Grads.Count > 0)
-            Grads.View.MemSetToZero();
-    }
+    public void ZeroGrad() => Device!.Kernels.Clear(Grads.View);
 
     static long Padded(long count)
     {

@@ -25,7 +25,8 @@ public sealed class Finetuning : IDisposable
     /// `latent`: (h, w, L) of the photo, scaled   `prior`: latents of class pictures, (N, h, w, L), for methods with prior preservation
     /// `prediction`: for methods that start from one
     public Finetuning(
-        DiffusionModel model, Method method, Subject subject, float[] latent, float[] prior, Shape latentShape, ulong seed, Arena arena, PredictedUpdate? prediction = null)
+        DiffusionModel model, Method method, Subject subject, float[] latent, float[] prior, Shape latentShape, ulong seed, Arena arena, PredictedUpdate? prediction = null,
+        MemorySettings? memory = null)
     {
         this.model = model;
         this.method = method;
@@ -53,7 +54,7 @@ public sealed class Finetuning : IDisposable
         }
 
         Adaptation?.Attach();
-        loop = new TrainLoop(arena, trainees, step => Math.Min(1, (step + 1.0) / method.WarmupSteps), method.MaxGradNorm);
+        loop = new TrainLoop(arena, trainees, step => Math.Min(1, (step + 1.0) / method.WarmupSteps), method.MaxGradNorm, memory?.Checkpointing ?? false);
     }
 
     void Train(string name, Weights weights) => trainees.Add(new Trainee(name, new AdamW(weights, method.Optimizer)));
@@ -111,7 +112,7 @@ public sealed class Finetuning : IDisposable
         List<double> losses = [];
         for (int step = 0; step < method.Steps; step++)
         {
-            TrainStep done = loop.Step(step, tape => Loss(tape, step, instance, ofClass));
+            TrainStep done = loop.Step(step, Losses(step, instance, ofClass));
             losses.Add(done.Loss);
             progress?.Invoke(done);
         }
@@ -121,29 +122,62 @@ public sealed class Finetuning : IDisposable
         return losses;
     }
 
+    // One loss where all pairs fit through the network at once; else losses whose sum it is.
+    List<Func<Tape, Tensor>> Losses(int step, int[] instance, int[] ofClass)
+    {
+        int atOnce = MemorySettings.PairsAtOnce((long)LatentShape[0] * LatentShape[1]);
+        if (Math.Max(method.Pairs, method.PriorPairs) <= atOnce)
+            return [tape => Loss(tape, step, instance, ofClass)];
+        List<Func<Tape, Tensor>> parts = [];
+        for (int first = 0; first < method.Pairs; first += atOnce)
+        {
+            Range part = first..Math.Min(first + atOnce, method.Pairs);
+            parts.Add(tape => Weighted(tape, Pairs(tape, Latent, 1, part, method.Pairs, instance, NoiseStream, TimeStream, step), part, method.Pairs, 1));
+        }
+
+        for (int first = 0; first < method.PriorPairs; first += atOnce)
+        {
+            Range part = first..Math.Min(first + atOnce, method.PriorPairs);
+            parts.Add(tape => Weighted(
+                tape, Pairs(tape, ChosenPrior(step), method.PriorPairs, part, method.PriorPairs, ofClass, PriorStream, PriorTimeStream, step), part, method.PriorPairs, method.PriorWeight));
+        }
+
+        return parts;
+    }
+
+    // A mean over a part, as its share of the mean over all.
+    static Tensor Weighted(Tape tape, Tensor mean, Range part, int all, double weight) =>
+        Ops.Scale.Forward(tape, mean, (float)(weight * (part.End.Value - part.Start.Value) / all));
+
     Tensor Loss(Tape tape, int step, int[] instance, int[] ofClass)
     {
-        Tensor loss = Pairs(tape, Latent, 1, method.Pairs, instance, NoiseStream, TimeStream, step);
+        Tensor loss = Pairs(tape, Latent, 1, ..method.Pairs, method.Pairs, instance, NoiseStream, TimeStream, step);
         if (method.PriorPairs == 0)
             return loss;
+        Tensor prior = Pairs(tape, ChosenPrior(step), method.PriorPairs, ..method.PriorPairs, method.PriorPairs, ofClass, PriorStream, PriorTimeStream, step);
+        return Ops.Add.Forward(tape, loss, Ops.Scale.Forward(tape, prior, (float)method.PriorWeight));
+    }
+
+    float[] ChosenPrior(int step)
+    {
         int count = (int)(Prior.Length / LatentShape.Count);
         float[] chosen = new float[method.PriorPairs * LatentShape.Count];
         RngStream pick = new(seed, PriorStream + 100, (ulong)step);
         for (int i = 0; i < method.PriorPairs; i++)
             Prior.AsSpan((int)(pick.Integer(i, 0, count) * LatentShape.Count), (int)LatentShape.Count).CopyTo(chosen.AsSpan((int)(i * LatentShape.Count)));
-        Tensor prior = Pairs(tape, chosen, method.PriorPairs, method.PriorPairs, ofClass, PriorStream, PriorTimeStream, step);
-        return Ops.Add.Forward(tape, loss, Ops.Scale.Forward(tape, prior, (float)method.PriorWeight));
+        return chosen;
     }
 
-    // `pairs` noisy copies of the given latents (one, or one for each pair) under one prompt.
-    Tensor Pairs(Tape tape, float[] latents, int given, int pairs, int[] ids, uint noiseStream, uint timeStream, int step)
+    // A part of `all` noisy copies of the given latents (one, or one for each pair) under one prompt.
+    Tensor Pairs(Tape tape, float[] latents, int given, Range part, int all, int[] ids, uint noiseStream, uint timeStream, int step)
     {
+        (int first, int pairs) = part.GetOffsetAndLength(all);
         int each = (int)LatentShape.Count;
         float[] x0 = new float[pairs * each], noise = new float[pairs * each];
         for (int i = 0; i < pairs; i++)
-            latents.AsSpan(i % given * each, each).CopyTo(x0.AsSpan(i * each));
-        new RngStream(seed, noiseStream, (ulong)step).FillNormal(noise);
-        int[] timesteps = Timesteps.Stratified(new RngStream(seed, timeStream, (ulong)step), pairs, schedule.Count);
+            latents.AsSpan((first + i) % given * each, each).CopyTo(x0.AsSpan(i * each));
+        new RngStream(seed, noiseStream, (ulong)step).FillNormal(noise, (long)first * each);
+        int[] timesteps = Timesteps.Stratified(new RngStream(seed, timeStream, (ulong)step), all, schedule.Count)[part];
         NoisyBatch batch = new(x0, noise, timesteps, [pairs, LatentShape[0], LatentShape[1], LatentShape[2]]);
         int[] prompts = [.. Enumerable.Repeat(ids, pairs).SelectMany(x => x)];
         return DenoisingLoss.Forward(tape, model.UNet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs), schedule.LossWeights(timesteps, method.MinSnrGamma));

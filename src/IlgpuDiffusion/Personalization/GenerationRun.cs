@@ -27,8 +27,8 @@ public sealed record GenerationRun
     /// For a single-file checkpoint: the folder that configs and tokenizer come from.
     public string? ModelConfig { get; init; }
 
-    /// `[V]` in it becomes the subject's identifier.
-    public required string Prompt { get; init; }
+    /// `[V]` in them becomes the subject's identifier.
+    public required IReadOnlyList<string> Prompts { get; init; }
 
     public string NegativePrompt { get; init; } = "";
 
@@ -43,7 +43,14 @@ public sealed record GenerationRun
 
     public Sampling Sampling { get; init; } = new();
 
+    /// Pictures of each prompt.
     public int Count { get; init; } = 1;
+
+    /// A picture to begin from instead of noise alone: its middle, in the shape of the pictures to draw.
+    public string? Image { get; init; }
+
+    /// With a picture: the part of the steps that is taken, 0 to 1; at 1 little is left of it.
+    public double Strength { get; init; } = 0.8;
 
     /// A safetensors file whose `latents` (N, L, h, w) are the first noise instead; they say count and size.
     public string? Latents { get; init; }
@@ -64,11 +71,24 @@ public sealed record GenerationRun
     /// How the device `cpu` computes 3×3 convolutions.
     public ConvAlgorithm Conv { get; init; } = Tensors.Device.DefaultConv;
 
+    /// Bytes that the whole run keeps within, by giving up what <see cref="MemoryPlan"/> says; null is no limit.
+    public long? MemoryBudget { get; init; }
+
     public required string Out { get; init; }
+
+    /// Guidance asks the model without its adapters too: their layers must be had in both forms.
+    internal bool NeedsBase => Adapters.Count > 0 && Sampling is { GuidanceFrom: GuidanceFrom.Both, Guidance: > 1 } && Prompts.Any(Subject.IsIn);
+
+    /// Width and height in pixels where no latents are given: what was asked for, or the model's own.
+    internal (int Width, int Height) Size(Diffusion.DiffusionModel model)
+    {
+        int own = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
+        return (Width ?? own, Height ?? own);
+    }
 }
 
 /// What came of it; `Adapters` says of each what it is and how many of its modules the model has: all, or there would be no record.
-public sealed record GenerationRecord(GenerationRun Settings, IReadOnlyList<string> Adapters, IReadOnlyList<string> Files, double Seconds, long PeakMemoryBytes)
+public sealed record GenerationRecord(GenerationRun Settings, IReadOnlyList<string> Adapters, IReadOnlyList<string> Files, double Seconds, MemoryPlan Memory, long PeakMemoryBytes)
 {
     public string ToJson() => System.Text.Json.JsonSerializer.Serialize(this, RunRecord.Json);
 }

@@ -66,14 +66,34 @@ public sealed class PersonPredictor : IDisposable
         return Hyper.Forward(tape, Settings.OneFaceToken ? [tokens[^1]] : tokens, refinements);
     }
 
+    /// What the frozen encoder says of a picture in the one token that a network of <see cref="PredictorSettings.OneFaceToken"/> sees, on the host: a trainer asks once a picture.
+    public float[] FaceToken(Arena arena, RgbImage picture)
+    {
+        Tape tape = new(arena, recording: false);
+        float[] token = Encoder.Tokens(tape, Fitted(tape, picture))[^1].ToArray();
+        arena.Reset();
+        return token;
+    }
+
+    /// faces: of <see cref="FaceToken"/>, one each   returns θ, (L, B, a + b)   Errors: a network that sees more than one token.
+    public Tensor PredictFrom(Tape tape, IReadOnlyList<float[]> faces) => Settings.OneFaceToken
+        ? Hyper.Forward(tape, [tape.From([.. faces.SelectMany(face => face)], [faces.Count, 1, faces[0].Length])])
+        : throw new InvalidOperationException("this network sees all of the encoder's tokens");
+
     /// One person's θ, layer by layer, from one picture.
     public float[] Predict(Arena arena, RgbImage picture, int refinements = 0)
     {
-        RgbImage fitted = Photo.Fit(picture, Encoder.ImageSize);
         Tape tape = new(arena, recording: false);
-        float[] theta = Predict(tape, tape.From(Array.ConvertAll(fitted.Pixels, v => (v / 127.5f) - 1), [1, fitted.Height, fitted.Width, 3]), refinements).ToArray();
+        float[] theta = Predict(tape, Fitted(tape, picture), refinements).ToArray();
         arena.Reset();
         return theta;
+    }
+
+    // (1, S, S, 3) in [−1, 1]
+    Tensor Fitted(Tape tape, RgbImage picture)
+    {
+        RgbImage fitted = Photo.Fit(picture, Encoder.ImageSize);
+        return tape.From(Array.ConvertAll(fitted.Pixels, v => (v / 127.5f) - 1), [1, fitted.Height, fitted.Width, 3]);
     }
 
     /// One person's update of this model, from one picture.

@@ -77,6 +77,9 @@ public sealed record PersonalizationRun
     /// How the device `cpu` computes 3×3 convolutions.
     public ConvAlgorithm Conv { get; init; } = Tensors.Device.DefaultConv;
 
+    /// Bytes that the whole run keeps within, by giving up what <see cref="MemoryPlan"/> says; null is no limit.
+    public long? MemoryBudget { get; init; }
+
     /// Photos of other people, on whom the loss is measured too: what was learned should be of this person, not of faces in general.
     public IReadOnlyList<string> Others { get; init; } = [];
 

@@ -25,12 +25,17 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     /// Who is told what the run's device does; null where nobody looks.
     public IDeviceObserver? Observer { get; init; }
 
+    /// Gets the memory plan before memory is asked for.
+    public Action<MemoryPlan>? Planned { get; init; }
+
     /// Errors: an unreadable photo or model, a prompt that is too long, a folder that cannot be written: <see cref="IlgdException"/>.
     /// OperationCanceledException when cancelled; nothing is left then either.
     public RunRecord Run()
     {
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
+        MemoryPlan plan = Timed("plan memory", () => PersonalizationPlan.Of(run));
+        Planned?.Invoke(plan);
         using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model) };
@@ -42,9 +47,9 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         int size = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
         using Arena arena = new(device);
         RgbImage photo = Photo.Fit(face, size);
-        (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo));
-        float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size)).Latent)];
-        PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size);
+        (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo, plan.Settings));
+        float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size), plan.Settings).Latent)];
+        PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size, memory: plan.Settings);
         double before = 0, after = 0;
         double[] othersBefore = [], othersAfter = [];
         Timed("loss before", () => (before, othersBefore) = Losses(model, arena, latent, others, shape));
@@ -52,8 +57,9 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(sampler, shape));
 
         PredictedUpdate? prediction = run.Method.Prediction == PredictionUse.None ? null : Timed("predict", () => Predict(model, arena, photo));
-        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, prediction);
+        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, prediction, plan.Settings);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
+        arena.Release();
         Timed("loss after", () => (after, othersAfter) = Losses(model, arena, latent, others, shape));
         RgbImage[] with = Timed(AfterPhase, () => Draw(sampler, AfterPhase, finetuning));
 
@@ -81,6 +87,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             TrainedParameters = finetuning.TrainedParameters,
             Sizes = sizes,
             Seconds = seconds.ToDictionary(p => p.Phase, p => Math.Round(p.Seconds, 3)),
+            Memory = plan,
             PeakMemoryBytes = PeakMemory.Bytes(),
             Loss = losses,
             PhotoLossBefore = before,
@@ -156,7 +163,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             new TextualInversion("", $"<{run.Subject.Identifier}>", words.Rows.Length / words.Ids.Count, words.Rows).Save(output.Stage.File("learned_embeds.safetensors"));
         if (run.SaveModel)
         {
-            using Fold fold = new(model);
+            using Fold fold = new(model, keep: false);
             if (finetuning.Adapter is not null)
                 fold.Add(AdapterFile.Load(output.Stage.File(PersonalizationOutput.AdapterName), model));
             ModelFolder.Save(model, output.Stage.File("model"));

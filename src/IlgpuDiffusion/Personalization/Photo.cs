@@ -34,17 +34,45 @@ public static class Photo
     public static RgbImage Fit(RgbImage face, int size) =>
         face.Width == size ? face : Resample.Resize(face, size, size, face.Width > size ? ResampleFilter.Box : ResampleFilter.Bicubic);
 
-    /// The mean of the autoencoder's distribution, scaled.   returns (h, w, L)
-    public static (float[] Latent, Shape Shape) Encode(DiffusionModel model, Arena arena, RgbImage picture)
+    /// The largest part in the middle that has the shape of a picture of these pixels, as large as that.
+    public static RgbImage Fit(RgbImage picture, int width, int height)
     {
-        Tape tape = new(arena, recording: false);
-        float[] values = Array.ConvertAll(picture.Pixels, v => (v / 127.5f) - 1);
-        Tensor mean = model.Vae.Mode(tape, model.Vae.EncodeMoments(tape, tape.From(values, [1, picture.Height, picture.Width, 3])));
-        float[] latent = mean.ToArray();
-        Shape shape = [mean.Shape[1], mean.Shape[2], mean.Shape[3]];
-        arena.Reset();
+        long tall = (long)picture.Width * height, wide = (long)picture.Height * width;
+        RgbImage part = tall > wide
+            ? picture.CropCenter(Math.Max(1, (int)(wide / height)), picture.Height)
+            : picture.CropCenter(picture.Width, Math.Max(1, (int)(tall / width)));
+        return part.Width == width && part.Height == height
+            ? part
+            : Resample.Resize(part, width, height, part.Width > width ? ResampleFilter.Box : ResampleFilter.Bicubic);
+    }
+
+    /// The mean of the autoencoder's distribution, scaled.   returns (h, w, L)
+    public static (float[] Latent, Shape Shape) Encode(DiffusionModel model, Arena arena, RgbImage picture, MemorySettings? memory = null)
+    {
+        (float[] moments, Shape shape) = Moments(model, arena, picture, memory);
+        float[] latent = new float[shape.Count];
         for (int i = 0; i < latent.Length; i++)
-            latent[i] *= model.Vae.ScalingFactor;
+            latent[i] = moments[(i / shape[2] * 2 * shape[2]) + (i % shape[2])] * model.Vae.ScalingFactor;
         return (latent, shape);
+    }
+
+    /// The autoencoder's distribution of a picture.   returns (h, w, 2L): mean, then log variance; and (h, w, L)
+    internal static (float[] Moments, Shape Shape) Moments(DiffusionModel model, Arena arena, RgbImage picture, MemorySettings? memory)
+    {
+        VaeConfig vae = model.Vae.Config;
+        Shape shape = [picture.Height / vae.Downscale, picture.Width / vae.Downscale, vae.LatentChannels];
+        float[] values = Array.ConvertAll(picture.Pixels, v => (v / 127.5f) - 1), moments;
+        if (memory is { VaeTile: > 0 and var tile } && Math.Max(shape[0], shape[1]) > tile)
+        {
+            moments = VaeTiling.Encode(model.Vae, arena, values, picture.Height, picture.Width, tile);
+        }
+        else
+        {
+            Tape tape = new(arena, recording: false);
+            moments = model.Vae.EncodeMoments(tape, tape.From(values, [1, picture.Height, picture.Width, 3])).ToArray();
+        }
+
+        arena.Release();
+        return (moments, shape);
     }
 }

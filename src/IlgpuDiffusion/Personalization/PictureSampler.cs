@@ -7,42 +7,50 @@ using IlgpuDiffusion.Tensors;
 namespace IlgpuDiffusion.Personalization;
 
 /// Draws a picture for each of a list of prompts, several at once, of a model as it is or with an adaptation on it.
-public sealed class PictureSampler(DiffusionModel model, Arena arena, Sampling sampling, Subject subject, int width, int height, string negativePrompt = "")
+public sealed class PictureSampler(DiffusionModel model, Arena arena, Sampling sampling, Subject subject, int width, int height, string negativePrompt = "", MemorySettings? memory = null)
 {
     // Positions of latents in one batch: eight pictures of 64 × 64, one of 512 × 512.
     const int PositionsAtOnce = 8 * 16 * 16;
 
-    readonly TextToImage pipeline = new(model, arena);
+    readonly TextToImage pipeline = new(model, arena, memory);
 
     /// (1, L, h, w) of one picture. Errors: a width or height that the model's levels do not divide.
     public int[] LatentShape => pipeline.LatentShape(Request([""]));
 
+    /// Pictures drawn as one batch.
+    internal int AtOnce => Math.Max(1, PositionsAtOnce / (LatentShape[2] * LatentShape[3]));
+
     /// `prompts`: with `[V]` for the subject where `adapted` is there, which is on the model already   `progress`: denoising steps done, of all, counted in pictures
-    /// returns (N, L, h, w)
-    public float[] Latents(IReadOnlyList<string> prompts, StartingNoise start, IAdaptation? adapted = null, Action<int, int>? progress = null)
+    /// `picture`: what to begin from instead of noise alone   returns (N, L, h, w)
+    public float[] Latents(IReadOnlyList<string> prompts, StartingNoise start, IAdaptation? adapted = null, Action<int, int>? progress = null, StartingPicture? picture = null)
     {
         int[] shape = LatentShape;
-        int each = shape[1] * shape[2] * shape[3], atOnce = Math.Max(1, PositionsAtOnce / (shape[2] * shape[3]));
+        int each = shape[1] * shape[2] * shape[3], atOnce = AtOnce;
         float[] latents = new float[prompts.Count * each];
         for (int first = 0; first < prompts.Count; first += atOnce)
         {
             int count = Math.Min(atOnce, prompts.Count - first), before = first;
             IScheduler scheduler = Schedulers.Create(sampling.Scheduler, model.Scheduler);
             scheduler.SetTimesteps(sampling.Steps);
-            float[] chunk = Array.ConvertAll(start.Latents[(first * each)..((first + count) * each)], v => v * scheduler.InitNoiseSigma);
+            int begin = picture is null ? 0 : ImageToImage.FirstCall(scheduler, sampling.Steps, picture.Strength);
+            Range part = (first * each)..((first + count) * each);
+            float[] chunk = Array.ConvertAll(start.Latents[part], v => v * scheduler.InitNoiseSigma);
+            if (picture is not null)
+                ImageToImage.AddNoise(scheduler, model.Scheduler, begin, picture.Latents.AsSpan(part), start.Latents.AsSpan(part), chunk);
             void Noise(Span<float> destination)
             {
                 for (int i = 0; i < count; i++)
                     start.More[before + i](destination.Slice(i * each, each));
             }
 
-            int steps = scheduler.Timesteps.Count;
+            int steps = scheduler.Timesteps.Count - begin;
             Sampler.Run(
                 Predictor([.. prompts.Skip(first).Take(count)], adapted), scheduler, chunk, Noise,
-                (step, _) => progress?.Invoke((before * steps) + ((step + 1) * count), prompts.Count * steps));
+                (step, _) => progress?.Invoke((before * steps) + ((step + 1 - begin) * count), prompts.Count * steps), begin);
             chunk.CopyTo(latents, first * each);
         }
 
+        arena.Release();
         return latents;
     }
 
@@ -54,6 +62,7 @@ public sealed class PictureSampler(DiffusionModel model, Arena arena, Sampling s
         RgbImage[] pictures = new RgbImage[latents.Length / each];
         for (int i = 0; i < pictures.Length; i++)
             pictures[i] = TextToImage.ToImage(pipeline.Decode(latents.Slice(i * each, each), height, width), width);
+        arena.Release();
         return pictures;
     }
 

@@ -50,6 +50,10 @@ public sealed record RunRecord
 
     public double SecondsInAll => Math.Round(Seconds.Values.Sum(), 3);
 
+    /// What was planned before anything was asked for.
+    public required MemoryPlan Memory { get; init; }
+
+    /// What the process really held at most.
     public required long PeakMemoryBytes { get; init; }
 
     /// The finetuning's loss, one a step.

@@ -6,15 +6,21 @@ namespace IlgpuDiffusion.Tensors;
 /// at once by <see cref="Reset"/>. Tensors of an earlier step are recognised by their generation and refused.
 public sealed class Arena : IDisposable
 {
+    const string LayersOwner = "activations of a layer";
+
     readonly long blockBytes;
+    readonly string owner;
     readonly List<DeviceBuffer> blocks = [];
+    // Of the blocks before the current one, those that were too small for what came first: nothing of this step is in them.
+    readonly List<DeviceBuffer> passed = [];
+    Arena? layers;
     int block;
     long used;
     long before;
 
-    public Arena(Device device, long blockBytes = 32L << 20)
+    public Arena(Device device, long blockBytes = 32L << 20, string owner = "activations")
     {
-        (Device, this.blockBytes) = (device, blockBytes);
+        (Device, this.blockBytes, this.owner) = (device, blockBytes, owner);
         device.Observer?.Opened(this);
     }
 
@@ -28,6 +34,12 @@ public sealed class Arena : IDisposable
 
     public long PeakBytes { get; private set; }
 
+    /// Bytes of the blocks now held.
+    public long Bytes => blocks.Sum(b => b.Bytes);
+
+    /// A second arena for what one layer computes on the way, which is taken back when the layer is done; it has none of its own, as layers do not nest.
+    internal Arena? Layers => owner == LayersOwner ? null : layers ??= new Arena(Device, blockBytes, LayersOwner);
+
     internal ArrayView<T> Take<T>(long count)
         where T : unmanaged
     {
@@ -35,13 +47,19 @@ public sealed class Arena : IDisposable
         long padded = (bytes + DeviceBuffer.Alignment - 1) / DeviceBuffer.Alignment * DeviceBuffer.Alignment;
         while (block < blocks.Count && used + padded > blocks[block].Bytes)
         {
+            if (used == 0)
+                passed.Add(blocks[block]);
             before += used;
             used = 0;
             block++;
         }
 
         if (block == blocks.Count)
-            blocks.Add(Device.Allocate(Math.Max(blockBytes, padded), "arena"));
+        {
+            GiveBackPassed();
+            blocks.Add(Device.Allocate(Math.Max(blockBytes, padded), owner));
+        }
+
         ArrayView<T> view = blocks[block].View<T>(used, count);
         Device.Kernels.Simulator?.Forget(view);
         used += padded;
@@ -59,14 +77,41 @@ public sealed class Arena : IDisposable
         block = 0;
         used = 0;
         before = 0;
+        passed.Clear();
         Generation++;
     }
 
-    public void Dispose()
+    /// Ends the step and gives all memory back to the system: for when another kind of work comes next.
+    public void Release()
     {
+        Device.Synchronize();
+        layers?.Release();
         foreach (DeviceBuffer buffer in blocks)
             buffer.Dispose();
         blocks.Clear();
         Reset();
+    }
+
+    // Steps of another kind left blocks that this one cannot use: without this, memory would grow to the sum of all kinds and not to the largest.
+    void GiveBackPassed()
+    {
+        if (passed.Count == 0)
+            return;
+        // An earlier step's kernels may still be queued.
+        Device.Synchronize();
+        foreach (DeviceBuffer buffer in passed)
+        {
+            blocks.Remove(buffer);
+            buffer.Dispose();
+        }
+
+        block -= passed.Count;
+        passed.Clear();
+    }
+
+    public void Dispose()
+    {
+        Release();
+        layers = null;
     }
 }

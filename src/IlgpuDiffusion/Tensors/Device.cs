@@ -21,7 +21,9 @@ public sealed class Device : IDisposable
 
     readonly Context context;
     readonly CpuPool? pool;
-    readonly Dictionary<string, int> live = [];
+    readonly Dictionary<string, long> live = [];
+    readonly Dictionary<string, int> buffers = [];
+    readonly List<MemoryBuffer1D<byte, Stride1D.Dense>> planned = [];
 
     Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator, ConvAlgorithm conv, IDeviceObserver? observer)
     {
@@ -47,6 +49,12 @@ public sealed class Device : IDisposable
     public long LiveBytes { get; private set; }
 
     public long PeakBytes { get; private set; }
+
+    /// Bytes by owner when the most were held.
+    public IReadOnlyDictionary<string, long> AtPeak { get; private set; } = new Dictionary<string, long>();
+
+    /// Nothing runs on this device and all its buffers are one piece of memory that nobody writes to.
+    public bool Plans => Kernels.Idle;
 
     /// Buffers now held from the system: zero when everything was given back.
     public int LiveBuffers { get; private set; }
@@ -86,25 +94,53 @@ public sealed class Device : IDisposable
         Context.Builder Watched(Context.Builder b) => observer is null ? b : b.Profiling();
     }
 
+    /// A device to see what a program will ask for before it asks: allocations are counted as on `cpu` with these convolutions (on a GPU: Direct), kernels are passed over,
+    /// and a tensor reads as zeros.
+    public static Device Plan(ConvAlgorithm conv = DefaultConv)
+    {
+        Context context = Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)));
+        Accelerator accelerator = context.Devices.First(d => d.AcceleratorType == AcceleratorType.CPU).CreateAccelerator(context);
+        return new Device("plan", context, accelerator, new CpuPool(1, idle: true), null, conv, null);
+    }
+
+    /// From now on the most that is held is counted afresh.
+    public void ResetPeak()
+    {
+        PeakBytes = LiveBytes;
+        AtPeak = new Dictionary<string, long>(live);
+    }
+
     /// Asks the system for memory that lives until the returned buffer is disposed. Models, optimisers and arenas call this; ops never do.
     public DeviceBuffer Allocate(long bytes, string owner)
     {
-        DeviceBuffer buffer = new(this, Accelerator.Allocate1D<byte>(Math.Max(bytes, 1) + DeviceBuffer.Alignment), bytes, owner);
+        long length = Math.Max(bytes, 1) + DeviceBuffer.Alignment;
+        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Accelerator.Allocate1D<byte>(length), bytes, owner, shared: Plans);
         Kernels.Simulator?.Forget(buffer.View<byte>(0, bytes));
         LiveBytes += bytes;
-        PeakBytes = Math.Max(PeakBytes, LiveBytes);
         LiveBuffers++;
-        live[owner] = live.GetValueOrDefault(owner) + 1;
+        live[owner] = live.GetValueOrDefault(owner) + bytes;
+        buffers[owner] = buffers.GetValueOrDefault(owner) + 1;
+        if (LiveBytes > PeakBytes)
+            ResetPeak();
         SystemAllocations++;
         Observer?.Allocated(owner, bytes);
         return buffer;
+    }
+
+    // Asked from the system but never written to, so it occupies addresses and no memory.
+    MemoryBuffer1D<byte, Stride1D.Dense> Planned(long length)
+    {
+        if (planned.Count == 0 || planned[^1].Length < length)
+            planned.Add(Accelerator.Allocate1D<byte>(Math.Max(length, 1L << 30)));
+        return planned[^1];
     }
 
     internal void Released(DeviceBuffer buffer)
     {
         LiveBytes -= buffer.Bytes;
         LiveBuffers--;
-        live[buffer.Owner]--;
+        live[buffer.Owner] -= buffer.Bytes;
+        buffers[buffer.Owner]--;
         Observer?.Released(buffer.Owner, buffer.Bytes);
     }
 
@@ -117,9 +153,10 @@ public sealed class Device : IDisposable
         Observer?.Closing(this);
         pool?.Dispose();
         Kernels.Simulator?.Dispose();
+        planned.ForEach(memory => memory.Dispose());
         Accelerator.Dispose();
         context.Dispose();
         if (LiveBuffers > 0)
-            throw new InvalidOperationException($"{LiveBuffers} buffers were not given back: {string.Join(", ", live.Where(o => o.Value > 0).Select(o => $"{o.Value} of {o.Key}"))}");
+            throw new InvalidOperationException($"{LiveBuffers} buffers were not given back: {string.Join(", ", buffers.Where(o => o.Value > 0).Select(o => $"{o.Value} of {o.Key}"))}");
     }
 }

@@ -11,11 +11,14 @@ public sealed class DeviceBuffer : IDisposable
 
     readonly Device device;
     readonly MemoryBuffer1D<byte, Stride1D.Dense> memory;
+    readonly bool shared;
     readonly long offset;
     bool disposed;
 
-    internal DeviceBuffer(Device device, MemoryBuffer1D<byte, Stride1D.Dense> memory, long bytes, string owner)
+    /// `shared`: the memory is the device's own and stays.
+    internal DeviceBuffer(Device device, MemoryBuffer1D<byte, Stride1D.Dense> memory, long bytes, string owner, bool shared = false)
     {
+        this.shared = shared;
         this.device = device;
         this.memory = memory;
         Bytes = bytes;
@@ -42,7 +45,8 @@ public sealed class DeviceBuffer : IDisposable
         if (disposed)
             return;
         disposed = true;
-        memory.Dispose();
+        if (!shared)
+            memory.Dispose();
         device.Released(this);
     }
 }

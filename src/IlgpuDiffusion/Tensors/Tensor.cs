@@ -53,7 +53,7 @@ public sealed class Tensor
     {
         if (values.Length != Count)
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
-        if (Count == 0)
+        if (Count == 0 || arena is { Device.Plans: true })
             return;
         Forms?.Changed(this);
         fixed (float* pinned = values)
@@ -72,10 +72,13 @@ public sealed class Tensor
     {
         if (values.Length != Count)
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
-        if (Count == 0)
-            return;
-        fixed (float* pinned = values)
-            View.CopyToCPU(ref *pinned, Count);
+        if (arena is { Device.Plans: true })
+            values.Clear();
+        else if (Count > 0)
+        {
+            fixed (float* pinned = values)
+                View.CopyToCPU(ref *pinned, Count);
+        }
     }
 
     /// The only element of a scalar.

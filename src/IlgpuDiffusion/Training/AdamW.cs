@@ -1,4 +1,3 @@
-using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Optim;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
@@ -34,11 +33,8 @@ public sealed class AdamW : IDisposable
         moments = weights.Device!.Allocate(2 * count * sizeof(float), $"{weights.Owner} AdamW");
         First = new Tensor(moments.View<float>(0, count), weights.Values.Shape);
         Second = new Tensor(moments.View<float>(count * sizeof(float), count), weights.Values.Shape);
-        if (count > 0)
-        {
-            First.View.MemSetToZero();
-            Second.View.MemSetToZero();
-        }
+        weights.Device.Kernels.Clear(First.View);
+        weights.Device.Kernels.Clear(Second.View);
     }
 
     public Weights Weights { get; }

@@ -8,18 +8,27 @@ namespace IlgpuDiffusion.Training;
 public readonly record struct TrainStep(long Step, double Loss, double GradNorm, double LearningRate);
 
 /// Forward, backward, clip, update: the loop that the base models, and every method of personalisation, are trained by.
-/// `rateFactor` multiplies each optimiser's own learning rate at a step.
-public sealed class TrainLoop(Arena arena, IReadOnlyList<Trainee> trainees, Func<long, double> rateFactor, double maxGradNorm)
+/// `rateFactor` multiplies each optimiser's own learning rate at a step. `checkpoint`: see <see cref="Tape"/>.
+public sealed class TrainLoop(Arena arena, IReadOnlyList<Trainee> trainees, Func<long, double> rateFactor, double maxGradNorm, bool checkpoint = false)
 {
-    /// One step: `loss` computes a scalar on the tape it is given. A loss or gradient that is not finite stops the run before the weights are touched.
-    public TrainStep Step(long step, Func<Tape, Tensor> loss)
+    /// One step: each of `losses` computes a scalar on the tape it is given, one after another and each in the memory of the last; their sum is what is brought down.
+    /// A loss or gradient that is not finite stops the run before the weights are touched.
+    public TrainStep Step(long step, params IReadOnlyList<Func<Tape, Tensor>> losses)
     {
         foreach (Trainee trainee in trainees)
             trainee.Weights.ZeroGrad();
-        Tape tape = new(arena);
-        Tensor scalar = loss(tape);
-        tape.Backward(scalar);
-        double value = scalar.Item(), norm = GradNorm.Of(arena, [.. trainees.Select(t => t.Weights)]);
+        double value = 0;
+        for (int i = 0; i < losses.Count; i++)
+        {
+            if (i > 0)
+                arena.Reset();
+            Tape tape = new(arena, checkpoint: checkpoint);
+            Tensor scalar = losses[i](tape);
+            tape.Backward(scalar);
+            value += scalar.Item();
+        }
+
+        double norm = GradNorm.Of(arena, [.. trainees.Select(t => t.Weights)]);
         if (!double.IsFinite(value) || !double.IsFinite(norm))
             throw new IlgdException($"step {step}: loss {value}, gradient norm {norm} ({FirstNonFinite()}): lower the learning rate; the last checkpoint is unharmed");
         double factor = rateFactor(step);

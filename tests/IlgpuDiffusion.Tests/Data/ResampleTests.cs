@@ -6,24 +6,19 @@ using IlgpuDiffusion.Tests.Fixtures;
 
 namespace IlgpuDiffusion.Tests.Data;
 
-/// Every case of vision/resize.safetensors that is Pillow's or torch's antialiased resizing, and the preprocessing built on it.
+/// Every case of vision/resize.safetensors: Pillow's resizing and torch's, and the preprocessing built on the first.
 [Trait("Category", "Fixtures")]
 public sealed class ResampleTests
 {
     // Family `interpolate` of fixtures/README.md.
-    const double Interpolate = 2e-5;
-
-    // torch's own resizing without antialias (another cubic, other borders) has no use in this program.
-    static bool IsOurs(string name, JsonElement attributes) => !name.StartsWith("torch_", StringComparison.Ordinal)
-        || (attributes.TryGetProperty("antialias", out JsonElement antialias) && antialias.GetBoolean());
+    const double Tolerance = 2e-5;
 
     [Fact]
     public void Every_case_of_the_fixture_comes_out()
     {
         using FixtureFile file = FixtureFile.Open("vision", "resize.safetensors");
-        string[] cases = [.. file.Cases.Where(c => IsOurs(c, file.Attributes(c)))];
-        Assert.NotEmpty(cases);
-        Assert.All(cases, name =>
+        Assert.NotEmpty(file.Cases);
+        Assert.All(file.Cases, name =>
         {
             JsonElement attributes = file.Attributes(name);
             if (attributes.TryGetProperty("processor", out _))
@@ -55,12 +50,16 @@ public sealed class ResampleTests
 
     static void CheckTorch(FixtureFile file, string name, JsonElement attributes)
     {
-        ResampleFilter filter = Enum.Parse<ResampleFilter>(attributes.GetProperty("mode").GetString()!, ignoreCase: true);
+        string mode = attributes.GetProperty("mode").GetString()!;
         (int height, int width) = (attributes.GetProperty("size")[0].GetInt32(), attributes.GetProperty("size")[1].GetInt32());
         RgbImage source = Picture(file, "source");
         float[] pixels = Array.ConvertAll(source.Pixels, p => p / 255f);
-        float[] resized = Resample.Resize(pixels, source.Height, source.Width, 3, height, width, filter);
-        Tol.Close(ToPlanes(resized, 3), file.Floats(name, "y"), Interpolate, name);
+        bool antialias = attributes.TryGetProperty("antialias", out JsonElement smooth) && smooth.GetBoolean();
+        bool corners = attributes.TryGetProperty("align_corners", out JsonElement aligned) && aligned.GetBoolean();
+        float[] resized = antialias
+            ? Resample.Resize(pixels, source.Height, source.Width, 3, height, width, Enum.Parse<ResampleFilter>(mode, ignoreCase: true))
+            : Interpolate.Resize(pixels, source.Height, source.Width, 3, height, width, Enum.Parse<InterpolateMode>(mode.Replace("-", ""), ignoreCase: true), corners);
+        Tol.Close(ToPlanes(resized, 3), file.Floats(name, "y"), Tolerance, name);
     }
 
     // The fixture's attributes are those of the file that transformers writes, under shorter names.

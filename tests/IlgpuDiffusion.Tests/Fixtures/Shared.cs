@@ -31,7 +31,7 @@ public static class Shared
         return folder is not null && Directory.Exists(folder) ? Path.GetFullPath(folder) : null;
     }
 
-    static string? Repository()
+    internal static string? Repository()
     {
         DirectoryInfo? root = new(AppContext.BaseDirectory);
         while (root is not null && !File.Exists(Path.Combine(root.FullName, "IlgpuDiffusion.sln")))

@@ -42,6 +42,12 @@ public class ImageEncoderTests(Devices devices) : DeviceTest(devices)
         float[] y = vit.Forward(tape, tape.From(picture, [1, 224, 224, 3])).ToArray();
         Tol.Close(y.AsSpan(0, 384), file.Floats("dino_vits16", "cls"), VitTolerance, "cls");
         Tol.Close(y.AsSpan(0, 8 * 384), file.Floats("dino_vits16", "hidden_head"), VitTolerance, "hidden_head");
+        arena.Reset();
+
+        // Another shape: the positions' 14 × 14 become 10 × 12.
+        float[] part = [.. Enumerable.Range(0, 160).SelectMany(row => picture[(row * 224 * 3)..(((row * 224) + 192) * 3)])];
+        Tape again = new(arena, recording: false);
+        Tol.Close(vit.Embed(again, again.From(part, [1, 160, 192, 3])).ToArray(), file.Floats("dino_vits16_160x192", "cls"), VitTolerance, "160x192 cls");
     }
 
     public static TheoryData<string, string> Kinds => new() { { "plain", "flatten" }, { "residual", "average" } };

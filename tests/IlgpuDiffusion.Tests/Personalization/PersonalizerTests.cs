@@ -63,7 +63,7 @@ public sealed class PersonalizerTests(TinyModel model) : IClassFixture<TinyModel
         GenerationRun again = new()
         {
             Model = model.Folder,
-            Prompt = Prompts[1],
+            Prompts = [Prompts[1]],
             Adapters = [new AdapterUse(Path.Combine(run.Out, "adapter.safetensors"), 1)],
             Seed = run.Seed,
             Sampling = run.Sampling,

@@ -96,7 +96,7 @@ public sealed class TwoStageTests(HyperWorkshop workshop, Devices devices) : Dev
         GenerationRun again = new()
         {
             Model = run.Model,
-            Prompt = method.Trains == Trains.TextualInversion ? "a <sks> face" : Prompts[0],
+            Prompts = [method.Trains == Trains.TextualInversion ? "a <sks> face" : Prompts[0]],
             Adapters = [new AdapterUse(written, 1)],
             Seed = run.Seed,
             Sampling = run.Sampling,

@@ -4,19 +4,20 @@ using IlgpuDiffusion.Tensors;
 namespace IlgpuDiffusion.Models;
 
 /// What every block of a UNet is told.   time: SiLU of the embedded timestep, (B, 4·C₀)   context: the text, (B, T, D)
-readonly record struct Conditioning(Tensor Time, Tensor Context, Arena? CheckpointArena)
+readonly record struct Conditioning(Tensor Time, Tensor Context)
 {
-    /// One resnet and its attention, recomputed in the backward pass if there is an arena for that.
-    public Tensor Layer(Tape tape, Tensor x, ResnetBlock2D resnet, Transformer2D? attention)
+    /// One resnet and its attention, on x and, where there is one, a skip beside it.
+    public Tensor Layer(Tape tape, Tensor x, Tensor? skip, ResnetBlock2D resnet, Transformer2D? attention)
     {
-        if (CheckpointArena is null)
-            return Run(tape, x, Time, Context);
-        return Checkpoint.Forward(tape, CheckpointArena, (t, inputs) => Run(t, inputs[0], inputs[1], inputs[2]), [x, Time, Context]);
-
-        Tensor Run(Tape t, Tensor h, Tensor time, Tensor context)
-        {
-            h = resnet.Forward(t, h, time);
-            return attention is null ? h : attention.Forward(t, h, context);
-        }
+        Tensor[] inputs = skip is null ? [x, Time, Context] : [x, Time, Context, skip];
+        return Checkpoint.Layer(
+            tape,
+            (t, given) =>
+            {
+                Tensor h = given.Length > 3 ? Ops.Concat.Forward(t, given[0], given[3]) : given[0];
+                h = resnet.Forward(t, h, given[1]);
+                return attention is null ? h : attention.Forward(t, h, given[2]);
+            },
+            inputs);
     }
 }

@@ -29,7 +29,7 @@ sealed class DownBlock
     public Tensor Forward(Tape tape, Tensor x, Conditioning on, Stack<Tensor> skips)
     {
         for (int i = 0; i < resnets.Length; i++)
-            skips.Push(x = on.Layer(tape, x, resnets[i], i < attentions.Length ? attentions[i] : null));
+            skips.Push(x = on.Layer(tape, x, null, resnets[i], i < attentions.Length ? attentions[i] : null));
         if (downsampler is not null)
             skips.Push(x = downsampler.Forward(tape, x));
         return x;

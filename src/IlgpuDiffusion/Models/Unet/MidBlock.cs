@@ -14,8 +14,8 @@ sealed class MidBlock(WeightScope w, UNetConfig config)
     /// x: (B, H, W, C)   returns (B, H, W, C)
     public Tensor Forward(Tape tape, Tensor x, Conditioning on)
     {
-        x = on.Layer(tape, x, resnet0, attention);
-        return w.Traced(on.Layer(tape, x, resnet1, null));
+        x = on.Layer(tape, x, null, resnet0, attention);
+        return w.Traced(on.Layer(tape, x, null, resnet1, null));
     }
 
     static ResnetBlock2D Resnet(WeightScope w, UNetConfig config)

@@ -21,5 +21,11 @@ sealed class Upsample2D(WeightScope w, int channels)
     readonly Conv2d conv = new(w.Scope("conv"), channels, channels, 3);
 
     /// x: (B, H, W, C)   returns (B, 2H, 2W, C)
-    public Tensor Forward(Tape tape, Tensor x) => w.Traced(conv.Forward(tape, Upsample.Forward(tape, x)));
+    public Tensor Forward(Tape tape, Tensor x)
+    {
+        // The repeated pixels are four times x, but to convolve once more in a backward pass would cost more than to keep them.
+        return tape.Recording ? Smoothed(tape, [x]) : Checkpoint.Layer(tape, Smoothed, x);
+
+        Tensor Smoothed(Tape t, Tensor[] given) => w.Traced(conv.Forward(t, Upsample.Forward(t, given[0])));
+    }
 }

@@ -38,10 +38,6 @@ public sealed class UNet : IDisposable
 
     public Weights Weights { get; } = new();
 
-    /// With an arena here, each resnet and its attention keep only their inputs and are computed again in the backward pass, on this
-    /// arena: less memory for about a third more time, and the same gradients to the bit.
-    public Arena? CheckpointArena { get; set; }
-
     /// sample: (B, H, W, in)   timesteps: B, or one for all   context: (B, T, cross_attention_dim)   returns (B, H, W, out)
     public Tensor Forward(Tape tape, Tensor sample, ReadOnlySpan<float> timesteps, Tensor context)
     {
@@ -51,7 +47,7 @@ public sealed class UNet : IDisposable
         Tensor t = Ops.TimestepEmbedding.Forward(tape, perSample, Config.BlockOutChannels[0], Config.FlipSinToCos, Config.FreqShift);
         t = timeEmbedding.Traced(linear2.Forward(tape, Ops.Silu.Forward(tape, linear1.Forward(tape, t))));
         // Every resnet begins with this SiLU of the same tensor.
-        Conditioning on = new(Ops.Silu.Forward(tape, t), context, CheckpointArena);
+        Conditioning on = new(Ops.Silu.Forward(tape, t), context);
 
         Tensor x = convIn.Forward(tape, Config.CenterInputSample ? Centred(tape, sample) : sample);
         Stack<Tensor> skips = new([x]);

@@ -33,7 +33,7 @@ sealed class UpBlock
     public Tensor Forward(Tape tape, Tensor x, Conditioning on, Stack<Tensor> skips)
     {
         for (int i = 0; i < resnets.Length; i++)
-            x = on.Layer(tape, Ops.Concat.Forward(tape, x, skips.Pop()), resnets[i], i < attentions.Length ? attentions[i] : null);
+            x = on.Layer(tape, x, skips.Pop(), resnets[i], i < attentions.Length ? attentions[i] : null);
         return upsampler?.Forward(tape, x) ?? x;
     }
 }

@@ -43,10 +43,10 @@ sealed class VaeDecoder
         for (int i = 0; i < resnets.Length; i++)
         {
             foreach (ResnetBlock2D resnet in resnets[i])
-                x = resnet.Forward(tape, x);
+                x = Checkpoint.Layer(tape, (t, given) => resnet.Forward(t, given[0]), x);
             x = upsamplers[i]?.Forward(tape, x) ?? x;
         }
 
-        return convOut.Forward(tape, convNormOut.Forward(tape, x, silu: true));
+        return Checkpoint.Layer(tape, (t, given) => convOut.Forward(t, convNormOut.Forward(t, given[0], silu: true)), x);
     }
 }

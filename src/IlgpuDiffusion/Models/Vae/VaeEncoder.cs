@@ -43,7 +43,7 @@ sealed class VaeEncoder
         for (int level = 0; level < resnets.Length; level++)
         {
             foreach (ResnetBlock2D resnet in resnets[level])
-                x = resnet.Forward(tape, x);
+                x = Checkpoint.Layer(tape, (t, given) => resnet.Forward(t, given[0]), x);
             x = downsamplers[level]?.Forward(tape, x) ?? x;
         }
 

@@ -1,5 +1,6 @@
 using IlgpuDiffusion.Autograd;
 using IlgpuDiffusion.Diffusion;
+using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Personalization;
 using IlgpuDiffusion.Tensors;
 using IlgpuDiffusion.Tensors.Rng;
@@ -25,6 +26,7 @@ public sealed class HyperLoss(DiffusionModel model, PersonPredictor predictor, P
 
     readonly NoiseSchedule schedule = new(model.Scheduler);
     readonly Dictionary<Person, TrainedPerson> trained = Numbered(people);
+    readonly Dictionary<PersonPicture, float[]> faces = new(ReferenceEqualityComparer.Instance);
 
     /// What the last step's loss was made of, unweighted: `train/diffusion` and `train/target`, where they are on.
     public IReadOnlyList<(string Key, double Value)> Parts { get; private set; } = [];
@@ -33,7 +35,9 @@ public sealed class HyperLoss(DiffusionModel model, PersonPredictor predictor, P
     {
         TrainedPerson[] batch = [.. people.Batch(Rng(PeopleStream, step), recipe.People, recipe.RealShare).Select(p => trained[p])];
         int[] photos = [.. batch.Select((p, i) => p.Photos[Rng(PhotoStream, step).Integer(i, 0, p.Photos.Count)])];
-        Tensor theta = predictor.Predict(tape, Pictures(tape, batch, photos));
+        Tensor theta = predictor.Settings.OneFaceToken
+            ? predictor.PredictFrom(tape, [.. batch.Select((p, i) => Face(tape.Arena, p.Person.Pictures[photos[i]]))])
+            : predictor.Predict(tape, Pictures(tape, batch, photos));
         List<(string, double)> parts = [];
         Tensor? loss = null;
         if (recipe.DiffusionWeight > 0)
@@ -49,6 +53,14 @@ public sealed class HyperLoss(DiffusionModel model, PersonPredictor predictor, P
             Tensor weighted = Ops.Scale.Forward(tape, part, (float)weight);
             loss = loss is null ? weighted : Ops.Add.Forward(tape, loss, weighted);
         }
+    }
+
+    // One token is a few numbers and the encoder is frozen, so a picture goes through it once and not once a step. Nothing of the step is in the arena yet.
+    float[] Face(Arena arena, PersonPicture picture)
+    {
+        if (!faces.TryGetValue(picture, out float[]? face))
+            faces.Add(picture, face = predictor.FaceToken(arena, new RgbImage(people.Size, people.Size, picture.Rgb)));
+        return face;
     }
 
     Tensor Pictures(Tape tape, TrainedPerson[] batch, int[] which)

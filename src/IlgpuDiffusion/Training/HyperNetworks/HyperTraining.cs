@@ -53,19 +53,19 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
         if (recipe.TargetWeight > 0 && targets is null)
             throw new IlgdException("a loss on targets is asked for, but there are none: give a file that `ilgd train targets` has made, or a target weight of 0");
         int size = predictor.Encoder.ImageSize, pictureSize = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
-        if (size != pictureSize)
-            throw new IlgdException($"{inputs.Encoder}: sees pictures of {size} pixels, the model draws {pictureSize}; training needs them equal");
+        if (size != pictureSize && !recipe.Predictor.OneFaceToken)
+            throw new IlgdException($"{inputs.Encoder}: sees pictures of {size} pixels, the model draws {pictureSize}; a network that sees all of its tokens needs them equal");
         PhotoSet? photos = inputs.Data is { } folder ? PhotoSet.Load(folder) : null;
         log.WriteLine($"rendering {recipe.RenderedPeople} people, {recipe.PicturesEach} pictures each");
-        PeopleSet people = PeopleSet.Make(recipe.RenderedPeople, recipe.PicturesEach, photos?.Training ?? [], recipe.RealPicturesEach, size, recipe.PictureSeed);
+        PeopleSet people = PeopleSet.Make(recipe.RenderedPeople, recipe.PicturesEach, photos?.Training ?? [], recipe.RealPicturesEach, pictureSize, recipe.PictureSeed);
         string baseHash = LidbFile.BaseHash(model);
         using Arena arena = new(device);
         LatentSet latents = Latents(model, people, arena, baseHash);
         Subject subject = new();
         HyperLoss loss = new(model, predictor, people, latents, targets, subject, recipe);
         HyperProbe probe = new(model, predictor, arena, subject.InstancePrompt, recipe.ProbePairs, recipe.Seed);
-        ProbePerson[] rendered = [.. Enumerable.Range(0, recipe.ProbePeople).Select(i => ProbeOf(model, arena, HeldOutPictures.Rendered(i, new FaceContext(), 4, size), size))];
-        ProbePerson[] real = [.. HeldOutPictures.Pairs(photos).Take(recipe.ProbePeople).Select(p => ProbeOf(model, arena, HeldOutPictures.Real(p.Neutral, size), size))];
+        ProbePerson[] rendered = [.. Enumerable.Range(0, recipe.ProbePeople).Select(i => ProbeOf(model, arena, HeldOutPictures.Rendered(i, new FaceContext(), 4, pictureSize), pictureSize))];
+        ProbePerson[] real = [.. HeldOutPictures.Pairs(photos).Take(recipe.ProbePeople).Select(p => ProbeOf(model, arena, HeldOutPictures.Real(p.Neutral, pictureSize), pictureSize))];
 
         Trainee[] trainees = Trainees(predictor);
         string config = JsonSerializer.Serialize(new { recipe, baseHash, targets = targets?.Config });
