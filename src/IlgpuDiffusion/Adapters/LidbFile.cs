@@ -12,6 +12,9 @@ namespace IlgpuDiffusion.Adapters;
 /// `lidb_a`, `lidb_b`, `lidb_rank` and `lidb_seed` say which frozen bases they stand between, `lidb_base_sha256` on which model.
 public static class LidbFile
 {
+    /// The key of a hypernetwork's prediction, (L, a + b).
+    public const string Theta = Prefix + "theta";
+
     const string Prefix = "lidb.";
 
     /// Whether a file is in this form. Errors: not a safetensors file.
@@ -47,6 +50,8 @@ public static class LidbFile
     public static AdapterFile Load(string path, DiffusionModel model)
     {
         using SafetensorsReader file = new(path);
+        if (file.Contains(Theta))
+            throw new IlgdException($"{path}: a prediction, which says nothing without its hypernetwork: use the adapter.safetensors beside it, which holds it multiplied out");
         int a = Number(file, "lidb_a"), b = Number(file, "lidb_b"), rank = Number(file, "lidb_rank");
         if (!ulong.TryParse(file.Metadata.GetValueOrDefault("lidb_seed"), out ulong seed))
             throw new IlgdException($"{path}: the header has no lidb_seed, so the bases cannot be made again");

@@ -12,6 +12,8 @@ namespace IlgpuDiffusion.Personalization;
 /// Finetuning of a model on the latent of one photo, by any <see cref="Method"/>. Holds what is trained: dispose it to take the adapter off.
 public sealed class Finetuning : IDisposable
 {
+    // What the low-rank kernels are made and tested for.
+    const int MostRank = 16;
     const uint NoiseStream = 11, TimeStream = 12, PriorStream = 13, PriorTimeStream = 14;
 
     readonly DiffusionModel model;
@@ -78,6 +80,10 @@ public sealed class Finetuning : IDisposable
             return AdapterSet.Lidb(targets, method.A, method.B, method.Rank, LidbSeed, model.Device);
         if (method.Prediction == PredictionUse.None)
             return AdapterSet.Lora(targets, method.Rank, method.Rank, seed, model.Device);
+        if (method.Rank == 0 && method.Steps > 0)
+            throw new IlgdException($"method '{method.Name}' is the prediction alone and trains nothing: {method.Steps} steps cannot be taken; leave --steps out or use --rank 1 or more");
+        if (method.Prediction == PredictionUse.Frozen && method.Rank > MostRank - 1)
+            throw new IlgdException($"method '{method.Name}': rank {method.Rank} and the prediction's one are more than {MostRank}; use --rank {MostRank - 1} at most");
         PredictedUpdate start = prediction ?? throw new IlgdException($"method '{method.Name}' starts from a prediction, and there is none: name a hypernetwork");
         return method.Prediction == PredictionUse.Frozen
             ? AdapterSet.Relaxed(start, method.Rank, seed, model.Device)

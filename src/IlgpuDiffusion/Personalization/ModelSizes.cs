@@ -4,14 +4,14 @@ using IlgpuDiffusion.Diffusion;
 namespace IlgpuDiffusion.Personalization;
 
 /// How many numbers a person is, in the paper's terms (HyperDreamBooth, section 4.1): its 28,800 of LiDB are 7.5 % of a LoRA of rank 1 and a ten-thousandth of the model.
-/// `Lidb`: with the method's a and b on all adapted layers   `LoraRank1`: on the same layers   `Full`: UNet and text encoder   `Saved`: what the run's adapter holds
+/// `Lidb`: what was predicted, or else with the method's a and b on all adapted layers   `LoraRank1`: on the same layers   `Full`: UNet and text encoder   `Saved`: what the run's adapter holds
 public sealed record ModelSizes(long Lidb, long LoraRank1, long Full, long Saved)
 {
-    public static ModelSizes Of(DiffusionModel model, Method method, long saved)
+    public static ModelSizes Of(DiffusionModel model, Method method, long saved, PredictedUpdate? prediction = null)
     {
         IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights);
         LidbPreset lidb = new("the method's", method.A, method.B, 1, Geglu: true);
-        return new ModelSizes(lidb.Variables(targets), lidb.LoraVariables(targets), model.UNet.Weights.Count + model.TextEncoder.Weights.Count, saved);
+        return new ModelSizes(prediction?.Theta.Length ?? lidb.Variables(targets), lidb.LoraVariables(targets), model.UNet.Weights.Count + model.TextEncoder.Weights.Count, saved);
     }
 
     /// The paper: 0.075.

@@ -32,6 +32,8 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     /// OperationCanceledException when cancelled; nothing is left then either.
     public RunRecord Run()
     {
+        if (run.SaveModel && run.Method.Trains == Trains.TextualInversion)
+            throw new IlgdException($"method '{run.Method.Name}' changes no weight of the model, so there is none to save: leave --save-model out, what is learned is learned_embeds.safetensors");
         using StagedFolder stage = new(run.Out);
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
         MemoryPlan plan = Timed("plan memory", () => PersonalizationPlan.Of(run));
@@ -75,7 +77,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
             OthersLossBefore = othersBefore,
             OthersLossAfter = othersAfter,
         };
-        ModelSizes sizes = ModelSizes.Of(model, run.Method, Saved(finetuning));
+        ModelSizes sizes = ModelSizes.Of(model, run.Method, Saved(finetuning), prediction);
         Timed("write", () => Write(output, finetuning, prediction, model, arena, baseHash));
         output.WriteReport(seconds, sizes);
         RunRecord record = new()
@@ -175,7 +177,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
     {
         SafetensorsWriter writer = new();
         writer.Metadata["lidb_base_sha256"] = baseHash;
-        writer.Add("theta", [prediction.Targets.Count, prediction.Theta.Length / prediction.Targets.Count], prediction.Theta);
+        writer.Add(LidbFile.Theta, [prediction.Targets.Count, prediction.Theta.Length / prediction.Targets.Count], prediction.Theta);
         writer.Write(path);
     }
 

@@ -128,6 +128,18 @@ public sealed class TwoStageTests(HyperWorkshop workshop, Devices devices) : Dev
     }
 
     [Fact]
+    public void What_cannot_be_trained_or_read_is_refused_in_one_line()
+    {
+        Assert.Contains("--steps", Assert.Throws<IlgdException>(new Personalizer(Run(Method.OnlyHyper with { Steps = 3 })).Run).Message);
+        Assert.Contains("--rank 15", Assert.Throws<IlgdException>(new Personalizer(Run(Method.HyperDreamBooth with { Rank = 16 })).Run).Message);
+        Assert.Contains("--save-model", Assert.Throws<IlgdException>(new Personalizer(Run(Method.TextualInversion) with { SaveModel = true }).Run).Message);
+        PersonalizationRun run = Run(Method.OnlyHyper);
+        new Personalizer(run).Run();
+        using DiffusionModel model = workshop.Load(Device("cpu"));
+        Assert.Contains("adapter.safetensors", Assert.Throws<IlgdException>(() => AdapterFile.Load(Path.Combine(run.Out, "prediction.safetensors"), model)).Message);
+    }
+
+    [Fact]
     public void Both_stages_give_the_same_bits_on_one_and_two_threads()
     {
         PersonalizationRun one = Run(Method.HyperDreamBooth with { Steps = 2, Pairs = 4 }), two = one with { Threads = 2, Out = workshop.Model.NewPlace() };
