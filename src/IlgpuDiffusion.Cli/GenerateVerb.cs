@@ -83,7 +83,7 @@ sealed class GenerateVerb : Verb
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         PhaseLines lines = PhaseLines.For(forMachine, output, error);
-        GenerationRecord record = new Generator(Settings(parsed), lines.Report, cancellation, lines.Report).Run();
+        GenerationRecord record = new Generator(Settings(parsed), lines.Report, lines.Report, cancellation).Run();
         if (forMachine)
             output.WriteLine(record.ToJson());
         else

@@ -79,7 +79,7 @@ sealed class PersonalizeVerb : Verb
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         PersonalizationRun run = Settings(parsed);
         PhaseLines lines = PhaseLines.For(forMachine, output, error);
-        RunRecord record = new Personalizer(run, lines.Report, cancellation, lines.Report).Run();
+        RunRecord record = new Personalizer(run, lines.Report, lines.Report, cancellation).Run();
         if (forMachine)
         {
             output.WriteLine(record.ToJson());

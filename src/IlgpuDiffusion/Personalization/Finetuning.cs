@@ -82,7 +82,7 @@ public sealed class Finetuning : IDisposable
     }
 
     // One loss where all pairs fit through the network at once; else losses whose sum it is.
-    IReadOnlyList<Func<Tape, Tensor>> Losses(int step, int[] instance, int[] ofClass)
+    List<Func<Tape, Tensor>> Losses(int step, int[] instance, int[] ofClass)
     {
         int atOnce = MemorySettings.PairsAtOnce((long)LatentShape[0] * LatentShape[1]);
         if (Math.Max(method.Pairs, method.PriorPairs) <= atOnce)

@@ -10,7 +10,7 @@ using IlgpuDiffusion.Tensors.Rng;
 namespace IlgpuDiffusion.Personalization;
 
 /// The whole of `ilgd generate`: a model, adapters folded into it, pictures for one prompt.
-public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default, Action<MemoryPlan>? planned = null)
+public sealed class Generator(GenerationRun run, Action<PhaseProgress>? progress = null, Action<MemoryPlan>? planned = null, CancellationToken cancellation = default)
 {
     /// Errors as of <see cref="Personalizer.Run"/>; nothing is left behind by a run that ends early.
     public GenerationRecord Run()

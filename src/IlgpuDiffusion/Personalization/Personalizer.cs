@@ -16,7 +16,7 @@ public readonly record struct PhaseProgress(string Phase, long Done, long Total,
 
 /// The whole of `ilgd personalize`: a photo becomes a latent, the model is finetuned on it, and pictures for prompts are drawn before and after from
 /// the same noise. Nothing is in the out folder before everything is done.
-public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, CancellationToken cancellation = default, Action<MemoryPlan>? planned = null)
+public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? progress = null, Action<MemoryPlan>? planned = null, CancellationToken cancellation = default)
 {
     const string PriorPhase = "class pictures", BeforePhase = "pictures before", TrainPhase = "finetuning", AfterPhase = "pictures after";
 
@@ -146,6 +146,10 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         }
     }
 
+    // Where browsers of LoRA files look for trigger words: captions and how often, under a folder's name as kohya wants it. The folder is not ours but what it would be called.
+    string TagFrequency() => JsonSerializer.Serialize(
+        new Dictionary<string, Dictionary<string, int>> { [$"1_{run.Subject.Identifier} {run.Subject.ClassNoun}"] = new() { [run.Subject.InstancePrompt] = 1 } });
+
     // What other programs show of a LoRA. No paths and no prompts: the file is given away.
     IEnumerable<(string Key, string Value)> Metadata(DiffusionModel model, string baseHash, int size) =>
     [
@@ -158,6 +162,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         ("ss_max_train_steps", $"{run.Method.Steps}"),
         ("ss_steps", $"{run.Method.Steps}"),
         ("ss_num_train_images", "1"),
+        ("ss_tag_frequency", TagFrequency()),
         ("ss_num_reg_images", $"{(run.Method.PriorPairs > 0 ? run.Method.PriorPictures : 0)}"),
         ("ss_prior_loss_weight", $"{run.Method.PriorWeight}"),
         ("ss_loss_type", "l2"),
