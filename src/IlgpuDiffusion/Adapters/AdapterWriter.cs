@@ -40,7 +40,9 @@ public static class AdapterWriter
         if (dialect == AdapterDialect.Kohya)
         {
             KohyaMinimum(writer.Metadata, modules);
-            writer.Metadata["sshs_model_hash"] = writer.DataSha256();   // by which browsers of LoRA files know one again
+            // By which browsers of LoRA files know one again.
+            writer.Metadata["sshs_model_hash"] = writer.DataSha256();
+            writer.Metadata["sshs_legacy_hash"] = writer.LegacyHash();
         }
 
         if (dialect == AdapterDialect.Diffusers)

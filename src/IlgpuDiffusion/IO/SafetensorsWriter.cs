@@ -64,11 +64,25 @@ public sealed class SafetensorsWriter
         return Convert.ToHexStringLower(hash.Hash!);
     }
 
+    /// kohya's older hash: the first 8 digits of SHA-256 over 64 KiB from 1 MiB on, of the file as it would be with no metadata but the training's (keys that begin with `ss_`),
+    /// so that what people write beside does not change it. A shorter file has less or nothing there. (sd-scripts: addnet_hash_legacy)
+    public string LegacyHash()
+    {
+        const int start = 1 << 20, length = 1 << 16;
+        Pending[] ordered = Ordered();
+        using MemoryStream file = new();
+        file.Write(Header(ordered, Metadata.Where(m => m.Key.StartsWith("ss_", StringComparison.Ordinal))));
+        for (int i = 0; i < ordered.Length && file.Length < start + length; i++)
+            ordered[i].Write(file);
+        ReadOnlySpan<byte> bytes = file.GetBuffer().AsSpan(0, (int)file.Length);
+        return Convert.ToHexStringLower(SHA256.HashData(bytes[Math.Min(start, bytes.Length)..Math.Min(start + length, bytes.Length)]))[..8];
+    }
+
     /// Writes beside and renames. May be called again.
     public void Write(string path)
     {
         Pending[] ordered = Ordered();
-        byte[] header = Header(ordered);
+        byte[] header = Header(ordered, Metadata);
         AtomicFile.Write(path, stream =>
         {
             stream.Write(header);
@@ -87,17 +101,17 @@ public sealed class SafetensorsWriter
             throw new IlgdException($"tensor \"{name}\" is added twice");
     }
 
-    byte[] Header(Pending[] ordered)
+    static byte[] Header(Pending[] ordered, IEnumerable<KeyValuePair<string, string>> metadata)
     {
         using MemoryStream json = new();
         json.Write(new byte[8]);
         using (Utf8JsonWriter writer = new(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             writer.WriteStartObject();
-            if (Metadata.Count > 0)
+            if (metadata.Any())
             {
                 writer.WriteStartObject("__metadata__");
-                foreach ((string key, string value) in Metadata)
+                foreach ((string key, string value) in metadata)
                     writer.WriteString(key, value);
                 writer.WriteEndObject();
             }

@@ -181,6 +181,10 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         writer.Write(path);
     }
 
+    // Where browsers of LoRA files look for trigger words: captions and how often, under a folder's name as kohya wants it. The folder is not ours but what it would be called.
+    string TagFrequency() => JsonSerializer.Serialize(
+        new Dictionary<string, Dictionary<string, int>> { [$"1_{run.Subject.Identifier} {run.Subject.ClassNoun}"] = new() { [run.Subject.InstancePrompt] = 1 } });
+
     // What other programs show of a LoRA. No paths and no prompts: the file is given away.
     IEnumerable<(string Key, string Value)> Metadata(DiffusionModel model, string baseHash, int size) =>
     [
@@ -193,6 +197,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         ("ss_max_train_steps", $"{run.Method.Steps}"),
         ("ss_steps", $"{run.Method.Steps}"),
         ("ss_num_train_images", "1"),
+        ("ss_tag_frequency", TagFrequency()),
         ("ss_num_reg_images", $"{(run.Method.PriorPairs > 0 ? run.Method.PriorPictures : 0)}"),
         ("ss_prior_loss_weight", $"{run.Method.PriorWeight}"),
         ("ss_loss_type", "l2"),

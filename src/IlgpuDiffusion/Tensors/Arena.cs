@@ -21,7 +21,7 @@ public sealed class Arena : IDisposable
     public Arena(Device device, long blockBytes = 32L << 20, string owner = "activations")
     {
         (Device, this.blockBytes, this.owner) = (device, blockBytes, owner);
-        device.Observer?.Opened(this);
+        Observer?.Opened(this);
     }
 
     public Device Device { get; }
@@ -39,6 +39,9 @@ public sealed class Arena : IDisposable
 
     /// A second arena for what one layer computes on the way, which is taken back when the layer is done; it has none of its own, as layers do not nest.
     internal Arena? Layers => owner == LayersOwner ? null : layers ??= new Arena(Device, blockBytes, LayersOwner);
+
+    // A step is the whole one's: what a layer takes back is none.
+    IDeviceObserver? Observer => owner == LayersOwner ? null : Device.Observer;
 
     internal ArrayView<T> Take<T>(long count)
         where T : unmanaged
@@ -73,7 +76,12 @@ public sealed class Arena : IDisposable
     /// Ends the step: everything handed out is taken back; the blocks stay for the next step.
     public void Reset()
     {
-        Device.Observer?.Resetting(this);
+        Observer?.Resetting(this);
+        Rewind();
+    }
+
+    void Rewind()
+    {
         block = 0;
         used = 0;
         before = 0;
@@ -89,7 +97,7 @@ public sealed class Arena : IDisposable
         foreach (DeviceBuffer buffer in blocks)
             buffer.Dispose();
         blocks.Clear();
-        Reset();
+        Rewind();
     }
 
     // Steps of another kind left blocks that this one cannot use: without this, memory would grow to the sum of all kinds and not to the largest.

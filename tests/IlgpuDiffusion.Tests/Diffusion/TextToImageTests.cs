@@ -14,9 +14,10 @@ public class TextToImageTests(Devices devices) : DeviceTest(devices)
     const double LatentTolerance = 1e-4, ImageTolerance = 1e-3;
 
     [Theory]
-    [InlineData("tiny-sd")]
-    [InlineData("tiny-sd2")]
-    public void Latents_of_every_step_and_the_picture_match(string folder)
+    [InlineData("tiny-sd", false)]
+    [InlineData("tiny-sd", true)]
+    [InlineData("tiny-sd2", false)]
+    public void Latents_of_every_step_and_the_picture_match(string folder, bool guidanceApart)
     {
         using FixtureFile file = FixtureFile.Open($"{folder}-goldens", "forward.safetensors");
         Arena arena = Arena("cpu");
@@ -24,7 +25,7 @@ public class TextToImageTests(Devices devices) : DeviceTest(devices)
         foreach (string name in file.Cases.Where(c => file.Has(c, "latents_init")))
         {
             TextToImageRequest request = Request(file, name);
-            TextToImage pipeline = new(model, arena);
+            TextToImage pipeline = new(model, arena, new MemorySettings { GuidanceApart = guidanceApart });
             DdimScheduler scheduler = new(model.Scheduler);
             float[] latents = file.Floats(name, "latents_init");
             List<float> steps = [];

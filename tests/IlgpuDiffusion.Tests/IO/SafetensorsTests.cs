@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using IlgpuDiffusion.IO;
@@ -13,6 +14,28 @@ public sealed class SafetensorsTests : IDisposable
     string File(string name) => Path.Combine(folder.FullName, name);
 
     public void Dispose() => folder.Delete(recursive: true);
+
+    // The file written out as the definition says, by hand: header with the training's metadata alone, then data, cut at 1 MiB.
+    [Fact]
+    public void The_legacy_hash_is_of_64_KiB_from_1_MiB_of_the_file_with_the_training_s_metadata_alone()
+    {
+        float[] values = [.. Enumerable.Range(0, 300_000).Select(i => (float)i)];
+        SafetensorsWriter writer = new();
+        writer.Add("a", [300_000], values);
+        writer.Metadata["ss_seed"] = "7";
+        string before = writer.LegacyHash();
+        writer.Metadata["modelspec.title"] = "a title that people change";
+        Assert.Equal(before, writer.LegacyHash());
+
+        string json = """{"__metadata__":{"ss_seed":"7"},"a":{"dtype":"F32","shape":[300000],"data_offsets":[0,1200000]}}""";
+        byte[] header = Encoding.UTF8.GetBytes(json.PadRight((json.Length + 7) / 8 * 8));
+        byte[] file = [.. BitConverter.GetBytes((ulong)header.Length), .. header, .. values.SelectMany(BitConverter.GetBytes)];
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(file.AsSpan(0x100000, 0x10000)))[..8], before);
+
+        SafetensorsWriter small = new();
+        small.Add("a", [1], new float[1]);
+        Assert.Equal("e3b0c442", small.LegacyHash());
+    }
 
     [Fact]
     public void Floats_survive_bit_for_bit_and_integers_and_bytes_come_back()

@@ -29,6 +29,9 @@ public sealed class PersonalizerTests(TinyModel model) : IClassFixture<TinyModel
         JsonElement root = json.RootElement;
         Assert.Equal(method, root.GetProperty("settings").GetProperty("method").GetProperty("name").GetString());
         Assert.Equal(run.Method.Steps, root.GetProperty("loss").GetArrayLength());
+        JsonElement memory = root.GetProperty("memory");
+        Assert.Equal(["photo", "loss", "finetuning", "pictures", "decode"], memory.GetProperty("phases").EnumerateArray().Select(p => p.GetProperty("phase").GetString()!));
+        Assert.True(memory.GetProperty("peak_bytes").GetInt64() > memory.GetProperty("phases")[0].GetProperty("owners").GetProperty("unet").GetInt64());
         Assert.True(root.GetProperty("peak_memory_bytes").GetInt64() > 1 << 20);
         Assert.True(root.GetProperty("seconds").GetProperty("finetuning").GetDouble() > 0);
         Assert.Equal(prior > 0, root.GetProperty("seconds").TryGetProperty("class pictures", out _));
@@ -92,7 +95,7 @@ public sealed class PersonalizerTests(TinyModel model) : IClassFixture<TinyModel
                 if (progress.Phase == "finetuning")
                     source.Cancel();
             },
-            source.Token);
+            cancellation: source.Token);
         Assert.Throws<OperationCanceledException>(personalizer.Run);
         Assert.False(Directory.Exists(run.Out));
         Assert.Empty(Directory.GetDirectories(model.Root, $"{Path.GetFileName(run.Out)}*"));

@@ -53,7 +53,7 @@ public sealed class WeightsToolsTests(Devices devices, TinyModel tiny) : DeviceT
         byte[] bytes = File.ReadAllBytes(place);
         int data = 8 + (int)BitConverter.ToUInt64(bytes);
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(data))), file.Metadata["sshs_model_hash"]);
-        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2", "sshs_model_hash"], file.Metadata.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2", "sshs_legacy_hash", "sshs_model_hash"], file.Metadata.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -113,7 +113,7 @@ public class ProfilerTests
         Assert.Equal(starts.Select(Id), ends.Select(Id));
         Assert.All(starts, s => Assert.Contains(slices, x => x.GetProperty("pid").GetInt32() == 1 && At(x) == At(s)));
         Assert.All(ends, f => Assert.Contains(slices, x => x.GetProperty("pid").GetInt32() == 2 && At(x) == At(f) && x.GetProperty("tid").GetInt32() == f.GetProperty("tid").GetInt32()));
-        Assert.Contains(Of("C"), e => e.GetProperty("name").GetString() == "memory: arena");
+        Assert.Contains(Of("C"), e => e.GetProperty("name").GetString() == "memory: activations");
         Assert.Equal(2, Of("i").Count());
 
         IEnumerable<JsonElement> Of(string phase) => events.Where(e => e.GetProperty("ph").GetString() == phase);
