@@ -5,7 +5,10 @@ namespace IlgpuDiffusion.Peers;
 
 /// One thing that both sides can do. `Target` is the least ratio peer / ours that the project promises. `Prepare` makes the two programs;
 /// what they hold lives until <see cref="Pair"/> is disposed.
-sealed record PeerCase(string Name, string Shape, double Target, Func<Device, Pair> Prepare);
+sealed record PeerCase(string Name, string Shape, double Target, Func<Device, Pair> Prepare)
+{
+    public string Title => $"{Name} {Shape}";
+}
 
 /// The same work by us and by the peer, and what has to be freed afterwards.
 sealed class Pair(Action ours, Action peer, params IDisposable[] held) : IDisposable

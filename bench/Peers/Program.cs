@@ -12,7 +12,7 @@ using ConvAlgorithm = IlgpuDiffusion.Kernels.Common.ConvAlgorithm;
 const string Usage = "usage: dotnet run -c Release --project bench/Peers -- [--filter NAME] [--threads N] [--conv direct|f2|f4] [--json FILE] [--write-results] [--list]";
 
 string filter = "";
-string? json = null;
+string? json = null, only = null;
 int threads = Environment.ProcessorCount;
 ConvAlgorithm conv = Device.DefaultConv;
 bool writeResults = false, list = false;
@@ -35,6 +35,9 @@ for (int i = 0; i < args.Length; i++)
         case "--write-results":
             writeResults = true;
             break;
+        case CaseProcess.Option when i + 1 < args.Length:
+            only = args[++i];
+            break;
         case "--list":
             list = true;
             break;
@@ -49,7 +52,7 @@ PeerCase[] cases =
 [
     .. typeof(PeerCase).Assembly.GetTypes().Where(t => t.Namespace == typeof(MatMulCases).Namespace).OrderBy(t => t.Name, StringComparer.Ordinal)
         .Select(t => t.GetProperty("All", BindingFlags.Static | BindingFlags.Public)).Where(all => all?.PropertyType == typeof(IEnumerable<PeerCase>))
-        .SelectMany(all => (IEnumerable<PeerCase>)all!.GetValue(null)!).Where(c => $"{c.Name} {c.Shape}".Contains(filter, StringComparison.OrdinalIgnoreCase)),
+        .SelectMany(all => (IEnumerable<PeerCase>)all!.GetValue(null)!).Where(c => only is null ? c.Title.Contains(filter, StringComparison.OrdinalIgnoreCase) : c.Title == only),
 ];
 if (cases.Length == 0)
 {
@@ -66,15 +69,17 @@ if (list)
 
 try
 {
-    Libtorch.Load(threads);
-    using Device device = Device.Open("cpu", threads, conv);
+    if (only is not null)
+    {
+        CaseProcess.Report(cases.Single(), threads, conv);
+        return 0;
+    }
+
     Console.WriteLine($"{"case",-22} {"shape",-36} {"ours",12} {"libtorch",12} {"ratio",7} {"target",7}   us, medians of interleaved runs, {threads} threads, conv {conv.ToString().ToLowerInvariant()}");
     List<PeerRow> rows = [];
     foreach (PeerCase of in cases)
     {
-        using Pair pair = of.Prepare(device);
-        (Timing ours, Timing peer) = Timing.Of(pair.Ours, pair.Peer);
-        PeerRow row = PeerRow.Of(of, ours, peer);
+        PeerRow row = CaseProcess.Run(of, threads, conv);
         rows.Add(row);
         Console.WriteLine($"{row.Name,-22} {row.Shape,-36} {row.OursUs,12:0.0} {row.PeerUs,12:0.0} {row.Ratio,7:0.00} {row.Target,7:0.00}");
     }

@@ -33,7 +33,7 @@ static class ResultsSection
         text.Append($"- peer: TorchSharp {typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3)} (libtorch, its own defaults), both sides at {threads} threads\n");
         text.Append($"- command: `{command}`\n");
         text.Append($"- commit: {Git(root, "rev-parse --short HEAD")}{(Git(root, "status --porcelain -uno").Length > 0 ? " with changes" : "")}, {DateTime.UtcNow:yyyy-MM-dd}\n");
-        text.Append("- runs alternate; median of 11 samples ± half the distance between the quartiles; warm-up and compilation are not in them\n");
+        text.Append("- runs alternate; median of 11 samples ± half the distance between the quartiles; warm-up and compilation are not in them; every case has a process of its own, in which glibc keeps its pages\n");
         text.Append("- ratio = libtorch / ours: above 1 we are faster\n\n");
         text.Append("| case | shape | ours, µs | libtorch, µs | ratio | target |\n|---|---|---:|---:|---:|---:|\n");
         foreach (PeerRow r in rows)
