@@ -75,7 +75,7 @@ sealed class EvaluateVerb : Verb
         bool forMachine = parsed.GetValue(json);
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         EvaluationRun run = Settings(parsed);
-        EvaluationResult result = new Evaluator(run, PhaseLines.For(forMachine, output, error).Report, cancellation: cancellation).Run();
+        EvaluationResult result = new Evaluator(run, PhaseLines.For(forMachine, output, error).Report, cancellation: cancellation) { Observer = Observer }.Run();
         if (forMachine)
         {
             output.WriteLine(File.ReadAllText(Path.Combine(run.Out, "table.json")));
@@ -102,7 +102,7 @@ sealed class EvaluateVerb : Verb
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),
         Curve = parsed.GetValue(curve) ?? [],
-        Hypernetwork = parsed.GetValue(hypernetwork) ?? (Path.Combine(model.Path(parsed), PersonPredictor.FolderName) is var beside && Directory.Exists(beside) ? beside : null),
+        Hypernetwork = parsed.GetValue(hypernetwork) ?? PersonPredictor.In(model.Path(parsed)),
         FaceEncoder = parsed.GetValue(faceEncoder),
         Dino = parsed.GetValue(dino),
         Clip = parsed.GetValue(clip),

@@ -99,8 +99,7 @@ sealed class PersonalizeVerb : Verb
 
     PersonalizationRun Settings(ParseResult parsed)
     {
-        string place = Path.Combine(model.Path(parsed), PersonPredictor.FolderName);
-        string? predictor = parsed.GetValue(hypernetwork) ?? (Directory.Exists(place) ? place : null);
+        string? predictor = parsed.GetValue(hypernetwork) ?? PersonPredictor.In(model.Path(parsed));
         Method chosen = parsed.GetValue(method) is { } name ? Method.ByName(name) : Method.Default(predictor is not null);
         chosen = chosen with
         {
@@ -122,7 +121,7 @@ sealed class PersonalizeVerb : Verb
             Variant = model.Variant(parsed),
             ModelConfig = model.Config(parsed),
             Method = chosen,
-            Hypernetwork = predictor,
+            Hypernetwork = chosen.Prediction == PredictionUse.None ? null : predictor,
             Prompts = texts.Count > 0 ? texts : PersonalizationRun.DefaultPrompts,
             Subject = new Subject(parsed.GetRequiredValue(identifier), parsed.GetRequiredValue(classNoun)),
             Sampling = sampling.Of(parsed),

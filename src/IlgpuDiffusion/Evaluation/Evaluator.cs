@@ -25,10 +25,13 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
     // What somebody else's pictures can be asked.
     static readonly Measure[] OfIdentity = [Measure.FaceRec, Measure.Dino, Measure.ClipI, Measure.Truth, Measure.TruthDino, Measure.Retrieval, Measure.Pres];
 
+    /// Who is told what the run's device does; null where nobody looks.
+    public IDeviceObserver? Observer { get; init; }
+
     /// Errors: people without pictures, unreadable pictures, models or judges, prompts that are too long: <see cref="IlgdException"/>, before anything is run.
     public EvaluationResult Run()
     {
-        using Device device = Device.Open(run.Device, run.Threads, run.Conv);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig);
         run = run with { Sampling = run.Sampling.For(model) };
         foreach (EvaluationPrompt prompt in run.Prompts)

@@ -15,6 +15,9 @@ public sealed class PersonPredictor : IDisposable
     /// Its folder in the folder of the model it belongs to.
     public const string FolderName = "hypernetwork";
 
+    /// The hypernetwork that lies in a model's folder, or null.
+    public static string? In(string modelFolder) => Path.Combine(modelFolder, FolderName) is var folder && Directory.Exists(folder) ? folder : null;
+
     /// The folder of the image encoder in its own.
     public const string EncoderName = "encoder";
 

@@ -50,6 +50,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         using Arena arena = new(device);
         RgbImage photo = Photo.Fit(face, size);
         (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo, plan.Settings));
+        PredictedUpdate? prediction = run.Method.Prediction == PredictionUse.None ? null : Timed("predict", () => Predict(model, arena, photo));
         float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size), plan.Settings).Latent)];
         PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size, memory: plan.Settings);
         double before = 0, after = 0;
@@ -58,7 +59,6 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, null));
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(sampler, shape));
 
-        PredictedUpdate? prediction = run.Method.Prediction == PredictionUse.None ? null : Timed("predict", () => Predict(model, arena, photo));
         using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, prediction, plan.Settings);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
         arena.Release();
@@ -125,8 +125,9 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         return predictor.Update(arena, photo, run.Method.Refinements);
     }
 
-    // Of an adapter what was predicted and what was trained, else what was trained.
-    static long Saved(Finetuning finetuning) => finetuning.Adapter?.Adapters.Sum(a => a is RelaxedLora r ? r.PredictedDown.Shape.Count + r.PredictedUp.Shape.Count : 0) + finetuning.TrainedParameters ?? finetuning.TrainedParameters;
+    // What was trained, and beside it in an adapter what was predicted and stayed.
+    static long Saved(Finetuning finetuning) => finetuning.TrainedParameters
+        + (finetuning.Adapter?.Adapters.OfType<RelaxedLora>().Sum(relaxed => relaxed.PredictedDown.Shape.Count + relaxed.PredictedUp.Shape.Count) ?? 0);
 
     // Class pictures of the model as it is, never decoded: what prior preservation holds it to. Their seed is their own, or the first would be drawn twice.
     float[] ClassLatents(PictureSampler sampler, Shape shape)

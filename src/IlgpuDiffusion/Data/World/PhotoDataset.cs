@@ -7,7 +7,7 @@ public sealed record PhotoSample(float[] Image, string Caption, Photo Photo, Fac
 
 /// The endless stream of augmented photographs: flipped, turned, scaled, moved; 4 of 10 with hat, glasses or scarf; those with
 /// a plain background also on beaches, in forests, cities and snow; brightness, colour and contrast varied; 4 of 10 filtered.
-/// Those known to smile come as often as those known to be neutral, and oftener than those of which nobody wrote it down: a few dozen in hundreds,
+/// Those known to smile come nearly as often as those known to be neutral, and oftener than those of which nobody wrote it down: a few dozen in hundreds,
 /// most of the others unnamed smiles, do not teach the word.
 public sealed class PhotoDataset
 {
