@@ -27,7 +27,7 @@ public sealed class Weights : IDisposable
     public IReadOnlyDictionary<string, Linear> Linears => linears;
 
     /// Called with the published name and the output of every module as it runs, to compare with another implementation or to find the first
-    /// that is not finite. A fused activation is named after the module: `conv_norm_out+silu`.
+    /// that is not finite. The tensor is good until the call returns: a layer's memory may be taken back then. A fused activation is named after the module: `conv_norm_out+silu`.
     public Action<string, Tensor>? Trace { get; set; }
 
     public long Count => parameters.Sum(p => p.Shape.Count);

@@ -61,8 +61,9 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
         {
             JsonElement a = file.Attributes(name);
             string[] text = a.GetProperty("text").GetString()!.Split('.', 2);
-            Dictionary<string, Tensor> seen = [];
-            unet.Weights.Trace = (module, y) => seen[module] = y;
+            // A layer's temporaries are taken back when it is done, so what is traced is copied at once, in published order.
+            Dictionary<string, float[]> seen = [];
+            unet.Weights.Trace = (module, y) => seen[module] = y.Shape.Rank == 4 ? ChannelOrder.ToFirst(y.ToArray(), y.Shape[0], y.Shape[3]) : y.ToArray();
             Tape tape = new(arena, recording: false);
             Tensor y = unet.Forward(tape, file.Load(tape, name, "sample"), [a.GetProperty("timestep").GetSingle()], file.Load(tape, text[0], text[1]));
             Tol.Close(y.ToArray(), file.ChannelsLast(name, "y"), UNetTolerance, name);
@@ -156,7 +157,7 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
     }
 
     // Of each module's output: 32 values and four sums. A sum over n values carries √n of their rounding.
-    static void CheckTrace(FixtureFile file, string name, Dictionary<string, Tensor> seen)
+    static void CheckTrace(FixtureFile file, string name, Dictionary<string, float[]> seen)
     {
         string[] modules = [.. file.Attributes(name).GetProperty("modules").EnumerateArray().Select(m => m.GetString()!)];
         double[] stat = file.Doubles(name, "stat");
@@ -165,9 +166,8 @@ public class FullSizeTests(Devices devices) : DeviceTest(devices)
         for (int i = 0; i < modules.Length; i++)
         {
             // The output norm is fused with its SiLU here; the module after it shows both.
-            if (!seen.TryGetValue(modules[i], out Tensor? y))
+            if (!seen.TryGetValue(modules[i], out float[]? actual))
                 continue;
-            float[] actual = y.Shape.Rank == 4 ? ChannelOrder.ToFirst(y.ToArray(), y.Shape[0], y.Shape[3]) : y.ToArray();
             double[] row = FormulaStat.Of(modules[i], actual);
             double allowed = UNetTolerance * stat[(i * 4) + 2];
             for (int j = 0; j < Math.Min(width, actual.Length); j++)
