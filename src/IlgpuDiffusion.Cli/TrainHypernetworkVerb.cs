@@ -12,7 +12,9 @@ sealed class TrainHypernetworkVerb : Verb
     static readonly HyperRecipe Standard = new();
 
     readonly Option<string?> model;
-    readonly Option<string> encoder;
+    readonly Option<string?> encoder;
+    readonly Option<string?> from;
+    readonly Option<double> realShare;
     readonly Option<string?> data;
     readonly Option<string?> targets;
     readonly Option<string> mode;
@@ -39,13 +41,14 @@ sealed class TrainHypernetworkVerb : Verb
             "Train the network that predicts a person's weights from one photo. Every so often it is probed on people never trained on. A run that was cut off goes on.",
             """
             ilgd train hypernetwork --encoder runs/evaluators/face --data ../shared/data --out runs/hyper
+            ilgd train hypernetwork --from runs/hyper/hypernetwork --data ../shared/data --out runs/longer
             ilgd train hypernetwork --mode paper --targets runs/targets/targets.safetensors --encoder runs/evaluators/face --data ../shared/data --out runs/paper
             ilgd train hypernetwork --basis singular --encoder runs/evaluators/face --people 200 --each 3 --steps 20 --out /tmp/try
             """)
     {
         model = Option<string?>("--model", "The base model, in diffusers' layout. [default: the one that ships]", "DIR");
-        encoder = Option<string>("--encoder", "The frozen image encoder: a folder that `ilgd train evaluators` wrote, or any ViT of transformers for pictures of the model's size.", "DIR");
-        encoder.Required = true;
+        encoder = Option<string?>("--encoder", "The frozen image encoder: a folder that `ilgd train evaluators` wrote, or any ViT of transformers for pictures of the model's size.", "DIR");
+        from = Option<string?>("--from", "A hypernetwork of this model to go on from, with its encoder and its settings. [default: from nothing]", "DIR");
         data = Option<string?>("--data", "Folder of the photo collections. [default: rendered people alone]", "DIR");
         targets = Option<string?>("--targets", "People's fitted weights, from `ilgd train targets`.", "FILE");
         mode = Option<string>("--mode", "standard: all the encoder's tokens, learned bases, several pictures of a person; paper: one face token, frozen bases, one photo and prompt, both losses.");
@@ -63,6 +66,7 @@ sealed class TrainHypernetworkVerb : Verb
         refinements = Number("--refinements", "Times that the prediction is refined. [default: the mode's]", 1, 64);
         people = Number("--people", "Rendered people.", 1, 1_000_000, Standard.RenderedPeople);
         each = Number("--each", "Pictures rendered of each.", 2, 1000, Standard.PicturesEach);
+        realShare = Number("--real-share", "Share of photographed people in a step.", 0.0, 1.0, Standard.RealShare);
         batch = Number("--batch", "People a step.", 1, 4096, Standard.People);
         steps = Number("--steps", "Steps.", 1, 100_000_000, Standard.Steps);
         learningRate = Number("--learning-rate", "Learning rate.", 1e-12, 1.0, Standard.LearningRate);
@@ -71,6 +75,14 @@ sealed class TrainHypernetworkVerb : Verb
         device = new DeviceOptions(this);
         outFolder = Option<string>("--out", "Folder of the run.", "DIR");
         outFolder.Required = true;
+        Validators.Add(result =>
+        {
+            bool goesOn = result.GetValue(from) is not null;
+            if (!goesOn && result.GetValue(encoder) is null)
+                result.AddError("name an image encoder with --encoder DIR, or a hypernetwork to go on from with --from DIR");
+            if (goesOn && ((Option[])[encoder, mode, preset, basis, adapters, refinements]).FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } settled)
+                result.AddError($"{settled.Name} is settled by the hypernetwork that --from names: leave it out");
+        });
     }
 
     protected override int Run(ParseResult parsed, CancellationToken cancellation)
@@ -78,7 +90,8 @@ sealed class TrainHypernetworkVerb : Verb
         HyperInputs inputs = new()
         {
             Model = parsed.GetValue(model) ?? ModelLocation.Default(),
-            Encoder = parsed.GetRequiredValue(encoder),
+            Encoder = parsed.GetValue(encoder),
+            From = parsed.GetValue(from),
             Data = parsed.GetValue(data),
             Targets = parsed.GetValue(targets),
             Adapters = parsed.GetValue(adapters) is { } folder ? AdapterFiles(folder) : [],
@@ -110,6 +123,7 @@ sealed class TrainHypernetworkVerb : Verb
             RenderedPeople = parsed.GetRequiredValue(people),
             PicturesEach = parsed.GetRequiredValue(each),
             People = parsed.GetRequiredValue(batch),
+            RealShare = parsed.GetRequiredValue(realShare),
             Steps = parsed.GetRequiredValue(steps),
             LearningRate = parsed.GetRequiredValue(learningRate),
             ProbeEvery = parsed.GetRequiredValue(probeEvery),

@@ -21,8 +21,11 @@ public sealed record HyperInputs
     /// The base model, frozen.
     public required string Model { get; init; }
 
-    /// The image encoder, frozen: a folder as <see cref="EncoderFolder"/> reads.
-    public required string Encoder { get; init; }
+    /// The image encoder, frozen: a folder as <see cref="EncoderFolder"/> reads. Not needed where there is something to go on from.
+    public string? Encoder { get; init; }
+
+    /// A hypernetwork of this model to go on from: its weights, bases, encoder and settings are taken. Null starts from nothing.
+    public string? From { get; init; }
 
     /// The photo collections; null trains and probes on rendered people alone.
     public string? Data { get; init; }
@@ -47,14 +50,13 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
     {
         Directory.CreateDirectory(inputs.Out);
         using DiffusionModel model = ModelFolder.Load(inputs.Model, device);
-        using PersonPredictor predictor = PersonPredictor.Create(model, EncoderFolder.LoadImage(inputs.Encoder, device), recipe.Predictor, BasisOf(model));
-        predictor.Hyper.Initialize(recipe.Seed);
+        using PersonPredictor predictor = inputs.From is { } earlier ? PersonPredictor.Load(earlier, model) : Fresh(model);
         TargetSet? targets = inputs.Targets is { } file ? TargetSet.Load(file) : null;
         if (recipe.TargetWeight > 0 && targets is null)
             throw new IlgdException("a loss on targets is asked for, but there are none: give a file that `ilgd train targets` has made, or a target weight of 0");
         int size = predictor.Encoder.ImageSize, pictureSize = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
-        if (size != pictureSize && !recipe.Predictor.OneFaceToken)
-            throw new IlgdException($"{inputs.Encoder}: sees pictures of {size} pixels, the model draws {pictureSize}; a network that sees all of its tokens needs them equal");
+        if (size != pictureSize && !predictor.Settings.OneFaceToken)
+            throw new IlgdException($"{inputs.Encoder ?? inputs.From}: sees pictures of {size} pixels, the model draws {pictureSize}; a network that sees all of its tokens needs them equal");
         PhotoSet? photos = inputs.Data is { } folder ? PhotoSet.Load(folder) : null;
         log.WriteLine($"rendering {recipe.RenderedPeople} people, {recipe.PicturesEach} pictures each");
         PeopleSet people = PeopleSet.Make(recipe.RenderedPeople, recipe.PicturesEach, photos?.Training ?? [], recipe.RealPicturesEach, pictureSize, recipe.PictureSeed);
@@ -68,7 +70,7 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
         ProbePerson[] real = [.. HeldOutPictures.Pairs(photos).Take(recipe.ProbePeople).Select(p => ProbeOf(model, arena, HeldOutPictures.Real(p.Neutral, pictureSize), pictureSize))];
 
         Trainee[] trainees = Trainees(predictor);
-        string config = JsonSerializer.Serialize(new { recipe, baseHash, targets = targets?.Config });
+        string config = JsonSerializer.Serialize(new { recipe, settings = predictor.Settings, from = inputs.From is { } start ? EncoderFolder.Hash(start) : null, baseHash, targets = targets?.Config });
         TrainingPlan plan = new(Name, config, recipe.Steps, recipe.WarmupSteps) { MilestoneEvery = recipe.ProbeEvery, SaveEvery = Math.Min(MostBetweenSaves, recipe.ProbeEvery) };
         try
         {
@@ -96,11 +98,19 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
         }
     }
 
+    PersonPredictor Fresh(DiffusionModel model)
+    {
+        string encoder = inputs.Encoder ?? throw new IlgdException("a hypernetwork sees through a frozen image encoder: name one's folder, or a hypernetwork to go on from");
+        PersonPredictor predictor = PersonPredictor.Create(model, EncoderFolder.LoadImage(encoder, model.Device), recipe.Predictor, BasisOf(model));
+        predictor.Hyper.Initialize(recipe.Seed);
+        return predictor;
+    }
+
     // Bases that are learned have their own rate; the mean has a higher one, because it is one number where the network has thousands.
     Trainee[] Trainees(PersonPredictor predictor)
     {
         Trainee network = Of("network", predictor.Hyper.Weights, 1, recipe.WeightDecay), mean = Of("mean", predictor.Hyper.Mean, recipe.MeanRate, 0);
-        return recipe.Predictor.LearnBases ? [network, mean, Of("bases", predictor.Space.Bases, recipe.BasisRate, 0)] : [network, mean];
+        return predictor.Settings.LearnBases ? [network, mean, Of("bases", predictor.Space.Bases, recipe.BasisRate, 0)] : [network, mean];
 
         Trainee Of(string name, Weights weights, double rate, double decay) =>
             new(name, new AdamW(weights, new AdamWSettings { LearningRate = rate * recipe.LearningRate, Beta2 = recipe.Beta2, WeightDecay = decay }));
