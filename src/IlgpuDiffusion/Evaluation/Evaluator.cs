@@ -179,7 +179,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
                 IReadOnlyDictionary<Measure, double>[] scores = [.. people.Select((_, i) => Score(i, ran[i, m].Pictures[k]))];
                 double? Mean(Measure measure) => scores[0].ContainsKey(measure) ? scores.Average(s => s[measure]) : null;
                 return new CurvePoint(
-                    step, Mean(Measure.FaceRec), Mean(Measure.PromptOk), people.Index().Average(p => ran[p.Index, m].Loss[k]), people.Index().Average(p => ran[p.Index, m].Seconds[k]));
+                    step, Mean(Measure.FaceRec), Mean(Measure.PromptOk), Mean(Measure.Retrieval), people.Index().Average(p => ran[p.Index, m].Loss[k]), people.Index().Average(p => ran[p.Index, m].Seconds[k]));
             }),
         ]);
     }
