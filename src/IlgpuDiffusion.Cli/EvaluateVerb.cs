@@ -12,6 +12,7 @@ sealed class EvaluateVerb : Verb
 {
     readonly Option<string[]> people;
     readonly Option<string[]> methods;
+    readonly Option<string[]?> swapped;
     readonly Option<string?> prompts;
     readonly Option<int> seeds;
     readonly Option<int> samples;
@@ -44,6 +45,9 @@ sealed class EvaluateVerb : Verb
         methods.Required = true;
         methods.AllowMultipleArgumentsPerToken = true;
         methods.CustomParser = Names;
+        swapped = Option<string[]?>("--swapped", "Methods that are also run from another person's prediction, as a control. [default: all that start from a prediction]", "NAME,…");
+        swapped.AllowMultipleArgumentsPerToken = true;
+        swapped.CustomParser = argument => [.. Items(argument)];
         prompts = Option<string?>("--prompts", "A file with one prompt a line, and after a bar what must be true of the picture. [default: the 30 that are fixed]", "FILE");
         seeds = Number("--seeds", "Runs of every method on every person.", 1, 1000, 1);
         samples = Number("--samples", "Further pictures of the plain prompt and of the class, for retrieval, DIV and PRES.", 0, 1000, 4);
@@ -64,6 +68,11 @@ sealed class EvaluateVerb : Verb
         outFolder = Option<string>("--out", "Folder for tables, page and results.", "DIR");
         outFolder.Required = true;
         json = Option<bool>("--json", "Print table.json instead of a summary.");
+        Validators.Add(result =>
+        {
+            if (result.GetValue(swapped) is { } names && names.FirstOrDefault(name => result.GetValue(methods)?.Contains(name) == false) is { } stranger)
+                result.AddError($"--swapped: '{stranger}' is none of the methods that --methods names.");
+        });
     }
 
     protected override int Run(ParseResult parsed, CancellationToken cancellation)
@@ -94,6 +103,7 @@ sealed class EvaluateVerb : Verb
         Variant = model.Variant(parsed),
         ModelConfig = model.Config(parsed),
         Methods = [.. parsed.GetRequiredValue(methods).Select(MethodSetting.Parse)],
+        Swapped = parsed.GetValue(swapped),
         Prompts = parsed.GetValue(prompts) is { } file ? EvaluationPrompt.Read(file) : EvaluationPrompt.Standard,
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),

@@ -188,6 +188,7 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("evaluate")]
     [InlineData("evaluate", "--people", "x", "--methods", "lora,magic", "--out", "y")]
     [InlineData("evaluate", "--people", "x", "--methods", "lora@rank=0", "--out", "y")]
+    [InlineData("evaluate", "--people", "x", "--methods", "lora,only-hyper", "--swapped", "k1", "--out", "y")]
     [InlineData("evaluate", "--people", "x", "--methods", "lora", "--curve", "5,many", "--out", "y")]
     [InlineData("train")]
     [InlineData("fly")]
