@@ -103,7 +103,7 @@ sealed class EvaluateVerb : Verb
         Variant = model.Variant(parsed),
         ModelConfig = model.Config(parsed),
         Methods = [.. parsed.GetRequiredValue(methods).Select(MethodSetting.Parse)],
-        Swapped = parsed.GetValue(swapped),
+        Swapped = parsed.GetValue(swapped) is { Length: > 0 } names ? names : null,
         Prompts = parsed.GetValue(prompts) is { } file ? EvaluationPrompt.Read(file) : EvaluationPrompt.Standard,
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),

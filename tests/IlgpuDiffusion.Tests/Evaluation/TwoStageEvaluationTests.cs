@@ -79,6 +79,18 @@ public sealed class TwoStageEvaluationTests : IClassFixture<HyperWorkshop>
         Assert.False(Run(run).Facts.OwnJudge);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(1, "--swapped", "only-hyper")]
+    public void Where_nothing_is_said_every_prediction_has_its_control(int controls, params string[] swapped)
+    {
+        Captured run = Captured.Ilgd([
+            "evaluate", "--people", people, "--methods", "only-hyper,k1@steps=1@pairs=1", "--hypernetwork", hypernetwork, "--model", workshop.Model.Folder, "--samples", "0",
+            "--sampling-steps", "1", "--threads", "1", "--out", workshop.Model.NewPlace(), .. swapped]);
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Equal(controls, run.Output.Split('\n').Count(line => line.Contains("another person's prediction:", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void A_prediction_without_a_hypernetwork_is_one_line()
     {
