@@ -97,7 +97,7 @@ public sealed record Method
     {
         Name = "dreambooth",
         Trains = Trains.Everything,
-        Optimizer = new AdamWSettings { LearningRate = 1e-4, WeightDecay = 0.01 },
+        Optimizer = new AdamWSettings { LearningRate = 2e-4, WeightDecay = 0.01 },
     };
 
     /// Both stages of the paper: a prediction, then forty iterations of a LoRA of a higher rank beside it.
@@ -125,7 +125,7 @@ public sealed record Method
     public static Method DreamBoothPrior { get; } = DreamBooth with { Name = "dreambooth-prior", PriorPairs = 6 };
 
     /// Table 2: fewer iterations at a higher learning rate.
-    public static Method DreamBoothAgg1 { get; } = DreamBooth with { Name = "dreambooth-agg-1", Steps = 400, Pairs = 2, Optimizer = DreamBooth.Optimizer with { LearningRate = 3e-4 } };
+    public static Method DreamBoothAgg1 { get; } = DreamBooth with { Name = "dreambooth-agg-1", Steps = 400, Pairs = 2, Optimizer = DreamBooth.Optimizer with { LearningRate = 1e-4 } };
 
     public static Method DreamBoothAgg2 { get; } = DreamBooth with { Name = "dreambooth-agg-2", Pairs = 4, Optimizer = DreamBooth.Optimizer with { LearningRate = 4e-4 } };
 
@@ -133,9 +133,9 @@ public sealed record Method
     {
         Name = "textual-inversion",
         Trains = Trains.TextualInversion,
-        Steps = 150,
+        Steps = 80,
         Pairs = 12,
-        Optimizer = new AdamWSettings { LearningRate = 2e-2, WeightDecay = 0 },
+        Optimizer = new AdamWSettings { LearningRate = 6e-2, WeightDecay = 0 },
     };
 
     public static IReadOnlyList<Method> All { get; } =
