@@ -107,6 +107,7 @@ public sealed record Method
         Trains = Trains.Lora,
         Prediction = PredictionUse.Frozen,
         Rank = 12,
+        Pairs = 8,
         Optimizer = new AdamWSettings { LearningRate = 3e-3, WeightDecay = 0 },
     };
 
