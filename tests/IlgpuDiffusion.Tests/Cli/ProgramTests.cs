@@ -71,6 +71,26 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void Personalize_without_a_hypernetwork_says_so_and_predicts_nothing()
+    {
+        string place = model.NewPlace();
+        string[] quick = ["--model", model.Folder, "--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1", "--threads", "1"];
+        Captured run = Captured.Ilgd(["personalize", model.Photo, .. quick, "--out", place]);
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Contains($"{model.Folder}: has no hypernetwork, so nothing is predicted: method lora", run.Output);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(place, "run.json")));
+        JsonElement settings = json.RootElement.GetProperty("settings"), method = settings.GetProperty("method");
+        Assert.Equal(("lora", "none"), (method.GetProperty("name").GetString(), method.GetProperty("prediction").GetString()));
+        Assert.True(File.Exists(Path.Combine(place, "adapter.safetensors")));
+        Assert.False(File.Exists(Path.Combine(place, "prediction.safetensors")));
+
+        // Who asks for a prediction is told where to get one, and how to do without.
+        Captured refused = Captured.Ilgd(["personalize", model.Photo, .. quick, "--method", "hyperdreambooth", "--out", model.NewPlace()]);
+        Assert.Equal(1, refused.Code);
+        Assert.Contains("name one with --hypernetwork DIR, or take --method no-hyper", refused.OneLine());
+    }
+
+    [Fact]
     public void Min_SNR_weighs_the_loss_and_the_header_says_so_unless_it_is_to_say_nothing()
     {
         double Loss(out IReadOnlyCollection<string> header, params string[] more)
