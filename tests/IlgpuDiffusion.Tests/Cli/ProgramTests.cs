@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using IlgpuDiffusion.Data.World;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Tensors.Rng;
@@ -179,6 +180,49 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
             "generate", "--model", model.Folder, "--prompt", "a face", "--steps", "3", "--scheduler", scheduler, "--width", "24", "--height", "8", "--threads", "1", "--out", place);
         Assert.True(run.Code == 0, run.Error);
         Assert.Equal(24, ImageFile.Load(Path.Combine(place, "01-a-face.png")).Width);
+    }
+
+    // What scheduler_config.json says and what is said instead of it: the same pictures.
+    [Fact]
+    public void Spacing_and_a_schedule_without_signal_at_its_end_can_be_asked_for()
+    {
+        string v = Configured("v", ("prediction_type", "v_prediction")), trailing = Configured("trailing", ("timestep_spacing", "trailing"));
+        string shifted = Configured("shifted", ("prediction_type", "v_prediction"), ("rescale_betas_zero_snr", true));
+        Assert.Equal(Draw(trailing), Draw(model.Folder, "--spacing", "trailing"));
+        Assert.NotEqual(Draw(model.Folder), Draw(trailing));
+        Assert.Equal(Draw(shifted), Draw(v, "--zero-snr"));
+        Assert.NotEqual(Draw(v), Draw(shifted));
+
+        Captured refused = Captured.Ilgd("generate", "--model", model.Folder, "--prompt", "a face", "--zero-snr", "--threads", "1", "--out", model.NewPlace());
+        Assert.Equal(1, refused.Code);
+        Assert.Contains("predicts the noise", refused.OneLine());
+
+        byte[] Draw(string folder, params string[] more)
+        {
+            string place = model.NewPlace();
+            Captured run = Captured.Ilgd(["generate", "--model", folder, "--prompt", "a face", "--steps", "3", "--threads", "1", "--out", place, .. more]);
+            Assert.True(run.Code == 0, run.Error);
+            return ImageFile.Load(Assert.Single(Directory.GetFiles(place))).Pixels;
+        }
+
+        // The model with other settings of its scheduler; everything else is the same files.
+        string Configured(string name, params (string Key, JsonNode Value)[] settings)
+        {
+            string folder = Path.Combine(model.Root, name);
+            foreach (string file in Directory.GetFiles(model.Folder, "*", SearchOption.AllDirectories))
+            {
+                string to = Path.Combine(folder, Path.GetRelativePath(model.Folder, file));
+                Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+                File.Copy(file, to);
+            }
+
+            string config = Path.Combine(folder, "scheduler", "scheduler_config.json");
+            JsonNode json = JsonNode.Parse(File.ReadAllText(config))!;
+            foreach ((string key, JsonNode value) in settings)
+                json[key] = value;
+            File.WriteAllText(config, json.ToJsonString());
+            return folder;
+        }
     }
 
     [Fact]
