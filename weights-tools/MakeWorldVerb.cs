@@ -44,7 +44,7 @@ sealed class MakeWorldVerb : Verb
             "Render people of the drawn world that face-mini is trained on: a folder each, with neutral.png, smiling.png and every style; or real ones from their photographs.",
             """
             weights-tools make-world --out people --people 10 --held-out
-            weights-tools make-world --out london --people 16 --photos ../shared/data
+            weights-tools make-world --out london --people 16 --photos ../shared/data --held-out
             weights-tools make-world --out one --people 1 --seed 17 --size 256
             """)
     {
@@ -53,7 +53,7 @@ sealed class MakeWorldVerb : Verb
         people = Number("--people", "How many.", 1, 100_000, 8);
         seed = Number("--seed", "Of the first person; the next ones follow.", 0, 1L << 40, 0L);
         heldOut = Option<bool>("--held-out", "People that no training sees.");
-        photos = Option<string?>("--photos", "Folder of the photo collections: people of london-faces that no training sees, hat, glasses, scarf, backgrounds and styles put on their photographs.", "DIR");
+        photos = Option<string?>("--photos", "Folder of the photo collections: people of london-faces instead of drawn ones, hat, glasses, scarf, backgrounds and styles put on their photographs.", "DIR");
         size = Number("--size", "Pixels a side.", 32, 1024, 64);
     }
 
@@ -63,7 +63,7 @@ sealed class MakeWorldVerb : Verb
         int count = parsed.GetRequiredValue(people);
         Action<string, string, float[]> save = Saving(stage, parsed.GetRequiredValue(size));
         if (parsed.GetValue(photos) is { } folder)
-            count = Photographed(folder, count, parsed.GetRequiredValue(size), save, cancellation);
+            count = Photographed(folder, parsed.GetValue(heldOut), count, parsed.GetRequiredValue(size), save, cancellation);
         else
             Rendered(parsed.GetRequiredValue(seed) + (parsed.GetValue(heldOut) ? FaceIdentity.FirstHeldOut : 0), count, parsed.GetRequiredValue(size), save, cancellation);
         stage.Commit();
@@ -83,9 +83,10 @@ sealed class MakeWorldVerb : Verb
     }
 
     // Returns how many there are. An expression is a photograph's own: without one of it there is no picture of it.
-    static int Photographed(string folder, int count, int size, Action<string, string, float[]> save, CancellationToken cancellation)
+    static int Photographed(string folder, bool heldOut, int count, int size, Action<string, string, float[]> save, CancellationToken cancellation)
     {
-        IGrouping<string, Photo>[] people = [.. PhotoSet.Load(folder, "london-faces").HeldOut.GroupBy(p => p.Subject).OrderBy(g => g.Key, StringComparer.Ordinal).Take(count)];
+        PhotoSet all = PhotoSet.Load(folder, "london-faces");
+        IGrouping<string, Photo>[] people = [.. (heldOut ? all.HeldOut : all.Training).GroupBy(p => p.Subject).OrderBy(g => g.Key, StringComparer.Ordinal).Take(count)];
         foreach (IGrouping<string, Photo> person in people)
         {
             cancellation.ThrowIfCancellationRequested();

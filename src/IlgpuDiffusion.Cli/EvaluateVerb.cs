@@ -12,6 +12,7 @@ sealed class EvaluateVerb : Verb
 {
     readonly Option<string[]> people;
     readonly Option<string[]> methods;
+    readonly Option<string[]?> swapped;
     readonly Option<string?> prompts;
     readonly Option<int> seeds;
     readonly Option<int> samples;
@@ -20,8 +21,6 @@ sealed class EvaluateVerb : Verb
     readonly Option<string?> faceEncoder;
     readonly Option<string?> dino;
     readonly Option<string?> clip;
-    readonly Option<int> steps;
-    readonly Option<int> pairs;
     readonly ModelOptions model;
     readonly SamplingOptions sampling;
     readonly Option<string> identifier;
@@ -37,15 +36,18 @@ sealed class EvaluateVerb : Verb
             """
             ilgd evaluate --people people --methods lora,lidb,dreambooth --out tables
             ilgd evaluate --people rendered --people london --methods all --seeds 3 --curve 0,5,10,20,40 --clip runs/evaluators/clip --out tables
-            ilgd evaluate --people people --methods lora --steps 5 --samples 0 --prompts few.txt --face-encoder runs/evaluators/face --out /tmp/try
+            ilgd evaluate --people people --methods lora@steps=5,lora@steps=5@rank=1 --samples 0 --prompts few.txt --face-encoder runs/evaluators/face --out /tmp/try
             """)
     {
         people = Option<string[]>("--people", "A folder with a folder for each person: neutral.png, or else the first picture by name, is the photo, the others are truths. May be given several times.", "DIR");
         people.Required = true;
-        methods = Option<string[]>("--methods", $"Which: all, or some of {string.Join(", ", Method.All.Select(m => m.Name))}.", "NAME,…");
+        methods = Option<string[]>("--methods", $"Which: all, or some of {string.Join(", ", Method.All.Select(m => m.Name))}; with other settings as NAME@SETTING=VALUE@…, of {string.Join(", ", MethodSetting.All.Select(s => s.Name))}.", "NAME,…");
         methods.Required = true;
         methods.AllowMultipleArgumentsPerToken = true;
         methods.CustomParser = Names;
+        swapped = Option<string[]?>("--swapped", "Methods that are also run from another person's prediction, as a control. [default: all that start from a prediction]", "NAME,…");
+        swapped.AllowMultipleArgumentsPerToken = true;
+        swapped.CustomParser = argument => [.. Items(argument)];
         prompts = Option<string?>("--prompts", "A file with one prompt a line, and after a bar what must be true of the picture. [default: the 30 that are fixed]", "FILE");
         seeds = Number("--seeds", "Runs of every method on every person.", 1, 1000, 1);
         samples = Number("--samples", "Further pictures of the plain prompt and of the class, for retrieval, DIV and PRES.", 0, 1000, 4);
@@ -56,8 +58,6 @@ sealed class EvaluateVerb : Verb
         faceEncoder = Option<string?>("--face-encoder", "Recognises faces: a network of `ilgd train evaluators`, a ViT, or facenet-pytorch's. [default: the model's evaluators/judge or face]", "DIR");
         dino = Option<string?>("--dino", "Says how alike pictures are: a network of `ilgd train evaluators`, or DINO's ViT. [default: the model's evaluators/dino]", "DIR");
         clip = Option<string?>("--clip", "Says whether pictures follow prompts: the pair of `ilgd train evaluators`, or CLIP. [default: the model's evaluators/clip]", "DIR");
-        steps = Number("--steps", "Finetuning steps of all methods, to try things out. [default: each one's own]", 1, 100_000);
-        pairs = Number("--pairs", "Noisy copies of the photo a step, likewise. [default: each one's own]", 1, 1024);
         model = new ModelOptions(this);
         sampling = new SamplingOptions(this, "--sampling-steps");
         identifier = Option<string>("--identifier", "The rare word that [V] becomes.", "WORD");
@@ -68,6 +68,11 @@ sealed class EvaluateVerb : Verb
         outFolder = Option<string>("--out", "Folder for tables, page and results.", "DIR");
         outFolder.Required = true;
         json = Option<bool>("--json", "Print table.json instead of a summary.");
+        Validators.Add(result =>
+        {
+            if (result.GetValue(swapped) is { } names && names.FirstOrDefault(name => result.GetValue(methods)?.Contains(name) == false) is { } stranger)
+                result.AddError($"--swapped: '{stranger}' is none of the methods that --methods names.");
+        });
     }
 
     protected override int Run(ParseResult parsed, CancellationToken cancellation)
@@ -97,7 +102,8 @@ sealed class EvaluateVerb : Verb
         Model = model.Path(parsed),
         Variant = model.Variant(parsed),
         ModelConfig = model.Config(parsed),
-        Methods = [.. parsed.GetRequiredValue(methods).Select(Method.ByName).Select(m => m with { Steps = m.Steps == 0 ? 0 : Given(parsed, steps, m.Steps), Pairs = Given(parsed, pairs, m.Pairs) })],
+        Methods = [.. parsed.GetRequiredValue(methods).Select(MethodSetting.Parse)],
+        Swapped = parsed.GetValue(swapped),
         Prompts = parsed.GetValue(prompts) is { } file ? EvaluationPrompt.Read(file) : EvaluationPrompt.Standard,
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),
@@ -119,10 +125,20 @@ sealed class EvaluateVerb : Verb
 
     static string[] Names(ArgumentResult argument)
     {
-        string[] names = [.. Items(argument).Distinct()];
-        if (names.FirstOrDefault(name => name != "all" && Method.All.All(m => m.Name != name)) is { } unknown)
-            argument.AddError($"--methods: '{unknown}' is not one of all, {string.Join(", ", Method.All.Select(m => m.Name))}.");
-        return names.Contains("all") ? [.. Method.All.Select(m => m.Name)] : names;
+        string[] names = [.. Items(argument).SelectMany(name => name == "all" ? Method.All.Select(m => m.Name) : [name]).Distinct()];
+        foreach (string name in names)
+        {
+            try
+            {
+                MethodSetting.Parse(name);
+            }
+            catch (IlgdException e)
+            {
+                argument.AddError($"--methods: {e.Message}.");
+            }
+        }
+
+        return names;
     }
 
     static int[] Numbers(ArgumentResult argument)

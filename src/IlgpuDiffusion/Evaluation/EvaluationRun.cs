@@ -26,6 +26,9 @@ public sealed record EvaluationRun
 
     public required IReadOnlyList<Method> Methods { get; init; }
 
+    /// Names of the methods that are also run from another person's prediction; null is all that start from a prediction.
+    public IReadOnlyList<string>? Swapped { get; init; }
+
     public IReadOnlyList<EvaluationPrompt> Prompts { get; init; } = EvaluationPrompt.Standard;
 
     /// Every method is run on every person with the seeds 0, 1, … up to this many.

@@ -100,7 +100,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
         // The method on this person after somebody else's prediction: what of the gain is the person, and what any prediction gives.
         ScoredPictures[]? Mistaken(EvaluatedPerson person, Method method, EvaluatedPerson from)
         {
-            if (method.Prediction == PredictionUse.None || from == person)
+            if (method.Prediction == PredictionUse.None || from == person || run.Swapped?.Contains(method.Name) == false)
                 return null;
             Trial[] made = [.. Seeds.Select(seed => trials.Of(person, method, seed, [method.Steps], from)[0])];
             files.Shown(person, $"{method.Name}{Another}prediction", made[0]);
@@ -179,7 +179,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
                 IReadOnlyDictionary<Measure, double>[] scores = [.. people.Select((_, i) => Score(i, ran[i, m].Pictures[k]))];
                 double? Mean(Measure measure) => scores[0].ContainsKey(measure) ? scores.Average(s => s[measure]) : null;
                 return new CurvePoint(
-                    step, Mean(Measure.FaceRec), Mean(Measure.PromptOk), people.Index().Average(p => ran[p.Index, m].Loss[k]), people.Index().Average(p => ran[p.Index, m].Seconds[k]));
+                    step, Mean(Measure.FaceRec), Mean(Measure.PromptOk), Mean(Measure.Retrieval), people.Index().Average(p => ran[p.Index, m].Loss[k]), people.Index().Average(p => ran[p.Index, m].Seconds[k]));
             }),
         ]);
     }

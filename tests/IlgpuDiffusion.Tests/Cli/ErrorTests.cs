@@ -187,6 +187,8 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("generate", "--prompt", "x", "--steps", "many")]
     [InlineData("evaluate")]
     [InlineData("evaluate", "--people", "x", "--methods", "lora,magic", "--out", "y")]
+    [InlineData("evaluate", "--people", "x", "--methods", "lora@rank=0", "--out", "y")]
+    [InlineData("evaluate", "--people", "x", "--methods", "lora,only-hyper", "--swapped", "k1", "--out", "y")]
     [InlineData("evaluate", "--people", "x", "--methods", "lora", "--curve", "5,many", "--out", "y")]
     [InlineData("train")]
     [InlineData("fly")]

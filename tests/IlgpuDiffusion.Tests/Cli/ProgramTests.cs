@@ -257,7 +257,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     public void Make_world_puts_hats_and_styles_on_photographs_of_people_that_no_training_sees()
     {
         string place = model.NewPlace();
-        Captured run = Captured.WeightsTools("make-world", "--out", place, "--people", "2", "--photos", Shared.Require("data"));
+        Captured run = Captured.WeightsTools("make-world", "--out", place, "--people", "2", "--photos", Shared.Require("data"), "--held-out");
         Assert.True(run.Code == 0, run.Error);
         Assert.Equal(HeldOutPeople.London.Take(2), Directory.GetDirectories(place).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal));
         string[] pictures = [.. Directory.GetFiles(Path.Combine(place, "007")).Select(f => Path.GetFileNameWithoutExtension(f))];
@@ -265,5 +265,12 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.Contains("red-hat", pictures);
         Assert.DoesNotContain("sad", pictures);
         Assert.Equal(17, pictures.Select(p => Convert.ToHexString(ImageFile.Load(Path.Combine(place, "007", $"{p}.png")).Pixels)).Distinct().Count());
+
+        // Without --held-out they are others: methods are tuned on those.
+        string development = model.NewPlace();
+        run = Captured.WeightsTools("make-world", "--out", development, "--people", "3", "--photos", Shared.Require("data"));
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Equal(3, Directory.GetDirectories(development).Length);
+        Assert.DoesNotContain(Directory.GetDirectories(development), d => HeldOutPeople.London.Contains(Path.GetFileName(d)));
     }
 }

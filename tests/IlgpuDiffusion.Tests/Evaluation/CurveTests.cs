@@ -5,7 +5,7 @@ namespace IlgpuDiffusion.Tests.Evaluation;
 public class CurveTests
 {
     // From (fidelity .2, prompt 1) at 0 s over (.6, .8) at 10 s to (.9, .4) at 40 s.
-    static readonly Curve Falling = new("m", [new(0, 0.2, 1, 1, 0), new(10, 0.6, 0.8, 1, 10), new(40, 0.9, 0.4, 1, 40)]);
+    static readonly Curve Falling = new("m", [new(0, 0.2, 1, null, 1, 0), new(10, 0.6, 0.8, null, 1, 10), new(40, 0.9, 0.4, null, 1, 40)]);
 
     [Theory]
     [InlineData(1, 0.2)]
@@ -37,12 +37,12 @@ public class CurveTests
     [Fact]
     public void One_point_and_points_without_a_judge()
     {
-        Assert.Equal(0.5, new Curve("m", [new(3, 0.5, 0.7, null, 2)]).FidelityAt(0.6));
-        Assert.Null(new Curve("m", [new(3, 0.5, null, null, 2), new(4, 0.5, null, null, 2)]).FidelityAt(0));
+        Assert.Equal(0.5, new Curve("m", [new(3, 0.5, 0.7, null, null, 2)]).FidelityAt(0.6));
+        Assert.Null(new Curve("m", [new(3, 0.5, null, null, null, 2), new(4, 0.5, null, null, null, 2)]).FidelityAt(0));
     }
 
     // The most on the way, not at the end: a method can come to its best and go on.
     [Fact]
     public void The_best_place_on_the_way_counts() =>
-        Assert.Equal(0.7, new Curve("m", [new(0, 0.1, 0.9, 1, 0), new(1, 0.7, 0.8, 1, 1), new(2, 0.3, 0.8, 1, 2)]).FidelityAt(0.5));
+        Assert.Equal(0.7, new Curve("m", [new(0, 0.1, 0.9, null, 1, 0), new(1, 0.7, 0.8, null, 1, 1), new(2, 0.3, 0.8, null, 1, 2)]).FidelityAt(0.5));
 }

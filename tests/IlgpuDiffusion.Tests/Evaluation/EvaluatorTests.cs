@@ -147,6 +147,8 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
         Assert.Equal([0, 1, 2], curve.Points.Select(p => p.Step));
         Assert.Equal(Row(result, "no personalisation").Scores[Measure.PromptOk].Mean, curve.Points[0].Prompt!.Value, Tolerance);
         Assert.Equal(Row(result, "lora").Scores[Measure.FaceRec].Mean, curve.Points[^1].Fidelity!.Value, Tolerance);
+        Assert.Equal(Row(result, "lora").Scores[Measure.Retrieval].Mean, curve.Points[^1].Retrieval!.Value, Tolerance);
+        Assert.All(curve.Points, p => Assert.InRange(p.Retrieval!.Value, 0, 1));
         Assert.True(curve.Points[0].Seconds < curve.Points[2].Seconds);
         Assert.NotEqual(curve.Points[0].Loss, curve.Points[2].Loss);
         Assert.Equal([1, 0.9, 0.8, 0.7, 0.6, 0.5], result.Equal.Select(e => e.Share));
@@ -163,7 +165,7 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
     {
         string place = model.NewPlace();
         Captured run = Captured.Ilgd(
-            "evaluate", "--people", people, "--methods", "lora", "--model", model.Folder, "--steps", "1", "--pairs", "1", "--samples", "2", "--sampling-steps", "1", "--threads", "1",
+            "evaluate", "--people", people, "--methods", "lora@steps=1@pairs=1", "--model", model.Folder, "--samples", "2", "--sampling-steps", "1", "--threads", "1",
             "--prompts", PromptFile(), "--json", "--out", place);
         Assert.True(run.Code == 0, run.Error);
         JsonNode table = JsonNode.Parse(run.Output)!;

@@ -64,6 +64,11 @@ public sealed class TwoStageEvaluationTests : IClassFixture<HyperWorkshop>
         long lidb = result.Rows.Single(r => r.Method == "only-hyper").Bytes!.Value, both = result.Rows.Single(r => r.Method == "hyperdreambooth").Bytes!.Value;
         Assert.True(lidb > 0 && both > lidb);
         Assert.Equal(0, Run(run).Made);
+        // Only of those who are named.
+        EvaluationResult one = Run(run with { Swapped = ["only-hyper"] });
+        Assert.Equal(
+            ["only-hyper, another person's prediction"],
+            one.Rows.Where(r => r.Method.EndsWith("another person's prediction", StringComparison.Ordinal)).Select(r => r.Method));
     }
 
     [Fact]

@@ -23,10 +23,10 @@ static class Csv
         result.People.Select(p => (string[])[p.Group, p.Person, p.Method, .. Measure.All.Select(m => Number(p.Scores.TryGetValue(m, out double value) ? value : null))]));
 
     public static string Curves(EvaluationResult result) => Lines(
-        ["method", "step", Measure.FaceRec.Name, Measure.PromptOk.Name, "loss", "seconds"],
+        ["method", "step", Measure.FaceRec.Name, Measure.PromptOk.Name, Measure.Retrieval.Name, "loss", "seconds"],
         from curve in result.Curves
         from point in curve.Points
-        select (string[])[curve.Method, $"{point.Step}", Number(point.Fidelity), Number(point.Prompt), Number(point.Loss), Number(point.Seconds)]);
+        select (string[])[curve.Method, $"{point.Step}", Number(point.Fidelity), Number(point.Prompt), Number(point.Retrieval), Number(point.Loss), Number(point.Seconds)]);
 
     public static string Equal(EvaluationResult result) => Lines(
         ["share_of_base", Measure.PromptOk.Name, "method", Measure.FaceRec.Name, .. References(result).Select(r => $"seconds_to_{r}")],

@@ -1,7 +1,7 @@
 namespace IlgpuDiffusion.Evaluation;
 
-/// A method after so many iterations: means over people and seeds. `Prompt` is null without a CLIP-like pair.
-public sealed record CurvePoint(int Step, double? Fidelity, double? Prompt, double? Loss, double Seconds);
+/// A method after so many iterations: means over people and seeds. `Prompt` is null without a CLIP-like pair, `Retrieval` without further samples.
+public sealed record CurvePoint(int Step, double? Fidelity, double? Prompt, double? Retrieval, double? Loss, double Seconds);
 
 /// How a method moves as its iterations grow.
 public sealed record Curve(string Method, IReadOnlyList<CurvePoint> Points)

@@ -34,8 +34,11 @@ sealed record TrialInputs
 
     public required IReadOnlyList<string> Prompts { get; init; }
 
-    /// Further pictures of the plain prompt and of the class.
+    /// Further pictures of the plain prompt.
     public required int Samples { get; init; }
+
+    /// Pictures of the class, without the person.
+    public required int ClassSamples { get; init; }
 
     public required Subject Subject { get; init; }
 

@@ -41,6 +41,7 @@ sealed class Trials
             Model = ModelHash.Of(model),
             Prompts = [.. run.Prompts.Select(p => p.Text)],
             Samples = run.Samples,
+            ClassSamples = run.Samples,
             Subject = run.Subject,
             Sampling = run.Sampling,
             Seed = 0,
@@ -69,7 +70,7 @@ sealed class Trials
         return trial;
     }
 
-    /// At each of the given iterations, in their order. Only the method's last has the further samples. `from`: another person, whose photo the prediction is made from.
+    /// At each of the given iterations, in their order. Only the method's last has pictures of the class. `from`: another person, whose photo the prediction is made from.
     public IReadOnlyList<Trial> Of(EvaluatedPerson person, Method method, ulong seed, IReadOnlyList<int> steps, EvaluatedPerson? from = null)
     {
         TrialInputs all = common with
@@ -82,7 +83,7 @@ sealed class Trials
         };
         TrialInputs[] inputs =
         [
-            .. steps.Select(step => all with { Step = step, Samples = step == method.Steps ? run.Samples : 0 }),
+            .. steps.Select(step => all with { Step = step, ClassSamples = step == method.Steps ? run.Samples : 0 }),
         ];
         string[] paths = [.. inputs.Select(i => PathOf(System.IO.Path.Combine(person.Group, person.Name), from is null ? method.Name : $"{method.Name} from {from.Name}", i))];
         Trial?[] trials = [.. paths.Select(Kept)];
@@ -149,7 +150,7 @@ sealed class Trials
         string[] prompts =
         [
             .. inputs.Prompts.Concat(Enumerable.Repeat(EvaluationPrompt.PlainOf(run.Subject), inputs.Samples)).Select(p => named ? p : run.Subject.Without(p)),
-            .. Enumerable.Repeat(run.Subject.ClassPrompt, inputs.Samples),
+            .. Enumerable.Repeat(run.Subject.ClassPrompt, inputs.ClassSamples),
         ];
         int prompted = inputs.Prompts.Count, ofPerson = prompted + inputs.Samples;
         RgbImage[] pictures = [.. Pictures(0, ofPerson), .. Pictures(ofPerson, prompts.Length)];

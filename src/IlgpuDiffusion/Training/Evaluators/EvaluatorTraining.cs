@@ -61,7 +61,7 @@ public sealed class EvaluatorTraining(EvaluatorRecipe recipe, string dataFolder,
             arena,
             new FaceTraining(encoder, people, settings).Loss,
             () => RecognitionQuality.Measure(arena, Size, (tape, x) => encoder.Forward(tape, x).Embedding, photos));
-        EncoderFolder.Save(Path.Combine(outFolder, name), encoder);
+        EncoderFolder.Save(Path.Combine(outFolder, name), encoder, SafetensorsDType.F16);
     }
 
     void Dino(PeopleSet people, PhotoSet photos, Arena arena)
@@ -75,7 +75,7 @@ public sealed class EvaluatorTraining(EvaluatorRecipe recipe, string dataFolder,
             arena,
             new DinoTraining(encoder, people, recipe.Dino).Loss,
             () => RecognitionQuality.Measure(arena, Size, encoder.Embed, photos));
-        EncoderFolder.Save(Path.Combine(outFolder, "dino"), encoder);
+        EncoderFolder.Save(Path.Combine(outFolder, "dino"), encoder, SafetensorsDType.F16);
     }
 
     void Clip(PeopleSet people, Arena arena)
@@ -92,8 +92,8 @@ public sealed class EvaluatorTraining(EvaluatorRecipe recipe, string dataFolder,
             arena,
             new ClipTraining(pictures, texts, people, Encode, recipe.Clip).Loss,
             () => ZeroShotQuality.Measure(arena, pictures, texts, Encode));
-        EncoderFolder.Save(Path.Combine(outFolder, "clip", "pictures"), pictures);
-        EncoderFolder.Save(Path.Combine(outFolder, "clip", "texts"), texts);
+        EncoderFolder.Save(Path.Combine(outFolder, "clip", "pictures"), pictures, SafetensorsDType.F16);
+        EncoderFolder.Save(Path.Combine(outFolder, "clip", "texts"), texts, SafetensorsDType.F16);
         WordVocabulary.FaceMini.Save(Path.Combine(outFolder, "clip", "tokenizer"));
     }
 

@@ -1,0 +1,35 @@
+using IlgpuDiffusion.Personalization;
+
+namespace IlgpuDiffusion.Tests.Personalization;
+
+public class MethodSettingTests
+{
+    [Fact]
+    public void A_method_with_settings_is_that_method_with_those_alone_changed()
+    {
+        Assert.Equal(
+            Method.Lora with { Name = "lora@learning-rate=1e-3@rank=4@pairs=2", Rank = 4, Pairs = 2, Optimizer = Method.Lora.Optimizer with { LearningRate = 1e-3 } },
+            MethodSetting.Parse("lora@learning-rate=1e-3@rank=4@pairs=2"));
+        Assert.Equal(Method.Lidb with { Name = "lidb@a=8@b=4@steps=3", A = 8, B = 4, Steps = 3 }, MethodSetting.Parse("lidb@a=8@b=4@steps=3"));
+        Assert.Equal(
+            Method.HyperDreamBooth with { Name = "hyperdreambooth@refinements=8@min-snr-gamma=5", Refinements = 8, MinSnrGamma = 5 },
+            MethodSetting.Parse("hyperdreambooth@refinements=8@min-snr-gamma=5"));
+        Assert.Equal(Method.K1, MethodSetting.Parse("k1"));
+    }
+
+    [Theory]
+    [InlineData("magic@rank=4", "unknown method 'magic'")]
+    [InlineData("lora@magic=4", "'magic=4' is no SETTING=VALUE")]
+    [InlineData("lora@rank", "'rank' is no SETTING=VALUE")]
+    [InlineData("lora@rank=-1", "rank must be a number above 0, not '-1'")]
+    [InlineData("lora@rank=many", "rank must be a number above 0, not 'many'")]
+    [InlineData("lora@rank=1.5", "1.5 is not a whole number")]
+    [InlineData("lora@rank=1e12", "is not a whole number")]
+    [InlineData("dreambooth@rank=4", "the method dreambooth has no rank")]
+    [InlineData("only-hyper@steps=4", "the method only-hyper has no steps")]
+    [InlineData("only-hyper@rank=4", "the method only-hyper has no rank")]
+    [InlineData("no-hyper@refinements=4", "the method no-hyper has no refinements")]
+    [InlineData("lora@a=4", "the method lora has no a")]
+    public void What_is_no_setting_of_the_method_is_refused_in_words(string text, string says) =>
+        Assert.Contains(says, Assert.Throws<IlgdException>(() => MethodSetting.Parse(text)).Message);
+}
