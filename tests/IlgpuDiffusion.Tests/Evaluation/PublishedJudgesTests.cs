@@ -18,6 +18,7 @@ public sealed class PublishedJudgesTests : IClassFixture<TinyModel>
     // A cosine in float32 of vectors in float32, embedded in batches of another size.
     const double Tolerance = 1e-5;
     const int People = 2;
+    const string MethodName = "lora@steps=1@pairs=1";
 
     static readonly double FaceGain = Math.Sqrt(2.0);
 
@@ -42,11 +43,11 @@ public sealed class PublishedJudgesTests : IClassFixture<TinyModel>
         string prompts = Path.Combine(model.Root, "prompts.txt"), place = model.NewPlace();
         File.WriteAllText(prompts, "a [V] face smiling | expression: smiling\n");
         Captured run = Captured.Ilgd(
-            "evaluate", "--people", people, "--methods", "lora", "--model", model.Folder, "--steps", "1", "--pairs", "1", "--samples", "0", "--sampling-steps", "1", "--threads", "1",
+            "evaluate", "--people", people, "--methods", MethodName, "--model", model.Folder, "--samples", "0", "--sampling-steps", "1", "--threads", "1",
             "--prompts", prompts, "--face-encoder", face, "--dino", dino, "--clip", clip, "--json", "--out", place);
         Assert.True(run.Code == 0, run.Error);
         JsonNode table = JsonNode.Parse(run.Output)!;
-        JsonNode row = table["rows"]!.AsArray().Single(r => (string)r!["method"]! == "lora")!;
+        JsonNode row = table["rows"]!.AsArray().Single(r => (string)r!["method"]! == MethodName)!;
 
         using Device device = Device.Open("cpu", 1);
         using PictureEncoder faces = PictureEncoder.Load(face, device), alike = PictureEncoder.Load(dino, device);
@@ -126,7 +127,7 @@ public sealed class PublishedJudgesTests : IClassFixture<TinyModel>
 
     static RgbImage Drawn(string place, int person)
     {
-        string file = Assert.Single(Directory.GetFiles(Path.Combine(place, "results", "people", $"person{person}"), "lora.*"), f => Path.GetFileName(f).Split('.') is [.., "safetensors"] name && name.Length == 5);
+        string file = Assert.Single(Directory.GetFiles(Path.Combine(place, "results", "people", $"person{person}"), "lora*"), f => Path.GetFileName(f).Split('.') is [.., "safetensors"] name && name.Length == 5);
         using SafetensorsReader reader = new(file);
         int[] shape = reader.Shape("pictures");
         Assert.Equal(1, shape[0]);
