@@ -22,8 +22,12 @@ static class LoraStepCases
     public static IEnumerable<PeerCase> All =>
     [
         Case("face-mini, batch 24, rank 16", FaceMini.UNet, FaceMini.UNet.SampleSize!.Value, FaceMini.Text.MaxPositionEmbeddings, 24, 16, 2),
-        Case("SD 1.5's width, 32x32, batch 1, rank 4", UNetConfig.StableDiffusion, 32, 77, 1, 4, 1.5),
+        StableDiffusion(32),
+        StableDiffusion(64),
     ];
+
+    // 64x64 latents are a picture of 512x512.
+    static PeerCase StableDiffusion(int size) => Case($"SD 1.5's width, {size}x{size}, batch 1, rank 4", UNetConfig.StableDiffusion, size, 77, 1, 4, 1.5);
 
     static PeerCase Case(string shape, UNetConfig config, int size, int tokens, int batch, int rank, double target) => new("lora training step", shape, target, device =>
     {

@@ -59,6 +59,9 @@ sealed class TorchModules
             long[] shape = [.. p.Published.Dims.ToArray().Select(d => (long)d)];
             to.copy_(Torch.tensor(p.ToPublished(p.Value.ToArray())).reshape(shape));
         }
+
+        // The arrays on the way were 5 GB at Stable Diffusion's width, and would stand beside both networks.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
     }
 
     T Declared<T>(string key, T module, Torch.Tensor weight, Torch.Tensor? bias)

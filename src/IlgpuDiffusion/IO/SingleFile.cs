@@ -6,28 +6,35 @@ using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.IO;
 
-/// A Stable Diffusion 1 model as one safetensors file with the names of the original latent-diffusion code. Such a file has neither configs nor
-/// tokenizer; they come from a folder in diffusers' layout, whose own weights, if any, are not looked at.
+/// A Stable Diffusion 1 or 2 model as one safetensors file with the names of the original latent-diffusion code. Such a file has neither configs nor
+/// tokenizer; they come from a folder in diffusers' layout, whose own weights, if any, are not looked at. Stable Diffusion 2's text encoder is in OpenCLIP's
+/// names there, with one layer more than is gone through.
 public static class SingleFile
 {
     /// Errors: as of <see cref="ModelFolder.Load"/>; keys of the file that are of none of the three networks are unexpected ones.
     public static DiffusionModel Load(string path, string configs, Device device)
     {
         HashSet<string> parts = ModelFolder.ReadIndex(configs);
-        using TensorSource file = TensorSource.Open(path);
-        if (file.Names.FirstOrDefault(n => n.StartsWith(LdmKeys.OpenClip, StringComparison.Ordinal)) is { } openClip)
-            throw new IlgdException($"{path}: '{openClip}' is of a text encoder in OpenCLIP's names (Stable Diffusion 2); save the model as a folder with diffusers first");
+        using TensorSource file = new OpenClipFile(TensorSource.Open(path));
         if (!file.Names.Any(n => n.StartsWith("model.diffusion_model.", StringComparison.Ordinal)))
             throw new IlgdException($"{path}: no single-file checkpoint: no key begins with model.diffusion_model.");
 
         UNet unet = new(UNetConfig.Load(Path.Combine(configs, "unet", "config.json")));
         AutoencoderKL? vae = parts.Contains("vae") ? new AutoencoderKL(VaeConfig.Load(Path.Combine(configs, "vae", "config.json"))) : null;
-        ClipTextModel text = new(ClipTextConfig.Load(Path.Combine(configs, "text_encoder", "config.json")));
+        string textConfig = Path.Combine(configs, "text_encoder", "config.json");
+        ClipTextModel text = new(ClipTextConfig.Load(textConfig));
+        bool openClip = file.Names.Any(n => n.StartsWith(OpenClipKeys.Prefix, StringComparison.Ordinal));
+        if (openClip && !IsOpenClip(text.Config))
+        {
+            throw new IlgdException($"{path}: its text encoder is in OpenCLIP's names (Stable Diffusion 2), which computes with gelu, and {textConfig} says {text.Config.HiddenAct}; "
+                + "name a folder of Stable Diffusion 2 (--model-config DIR)");
+        }
+
         (Weights Weights, string Owner, Dictionary<string, string> Ours)[] components =
         [
             (unet.Weights, "unet", Names(unet.Weights, UNetName(unet.Config))),
             .. vae is null ? [] : new[] { (vae.Weights, "vae", Names(vae.Weights, key => LdmKeys.Autoencoder(key, vae.Config.BlockOutChannels.Length))) },
-            (text.Weights, "text_encoder", Names(text.Weights, LdmKeys.TextEncoder)),
+            (text.Weights, "text_encoder", Names(text.Weights, openClip ? OpenClipKeys.TextEncoder : LdmKeys.TextEncoder)),
         ];
         try
         {
@@ -37,7 +44,7 @@ public static class SingleFile
             {
                 bool first = owner == "unet";
                 IReadOnlyDictionary<string, string> matched = WeightsFile.Match(
-                    weights, file, key => ours.GetValueOrDefault(key) ?? (first && !elsewhere.Contains(key) && !LdmKeys.IsBeside(key) ? key : null), LdmKeys.IsPointwise);
+                    weights, file, key => ours.GetValueOrDefault(key) ?? (first && !elsewhere.Contains(key) && !IsBeside(key) ? key : null), LdmKeys.IsPointwise);
                 weights.Allocate(device, owner);
                 WeightsFile.Read(weights, file, matched);
             }
@@ -53,28 +60,39 @@ public static class SingleFile
                 weights.Dispose();
             throw;
         }
+
+        bool IsBeside(string key) => LdmKeys.IsBeside(key) || OpenClipKeys.IsBeside(key, text.Config.NumHiddenLayers);
     }
 
-    /// Writes the three networks as one file. Errors: a model without a VAE.
+    /// Writes the three networks as one file. Stable Diffusion 2's text encoder comes without the last layer, which a folder does not have and no reader goes through.
+    /// Errors: a model without a VAE.
     public static void Save(DiffusionModel model, string path, SafetensorsDType dtype = SafetensorsDType.F32)
     {
         SafetensorsWriter writer = new();
         writer.Metadata["format"] = "pt";
         Add(model.UNet.Weights, UNetName(model.UNet.Config));
         Add(model.Vae.Weights, key => LdmKeys.Autoencoder(key, model.Vae.Config.BlockOutChannels.Length));
-        Add(model.TextEncoder.Weights, LdmKeys.TextEncoder);
+        Add(model.TextEncoder.Weights, IsOpenClip(model.TextEncoder.Config) ? OpenClipKeys.TextEncoder : LdmKeys.TextEncoder);
         writer.Write(path);
 
         void Add(Weights weights, Func<string, string> name)
         {
-            foreach (Parameter p in weights.Parameters)
+            // One parameter a tensor, but where the file packs three into one.
+            foreach (IGrouping<string, Parameter> packed in weights.Parameters.OrderBy(p => OpenClipKeys.Packed(name(p.Name)).Third).GroupBy(p => OpenClipKeys.Packed(name(p.Name)).Key))
             {
-                string key = name(p.Name);
-                int[] shape = p.Published.Dims.ToArray();
-                writer.Add(key, LdmKeys.IsPointwise(key) ? [.. shape, 1, 1] : shape, () => p.ToPublished(p.Value.ToArray()), dtype);
+                Parameter[] parts = [.. packed];
+                int[] shape = parts[0].Published.Dims.ToArray();
+                shape[0] *= parts.Length;
+                writer.Add(packed.Key, LdmKeys.IsPointwise(packed.Key) ? [.. shape, 1, 1] : shape, () => Published(parts), dtype);
             }
         }
     }
+
+    static float[] Published(Parameter[] parts) =>
+        parts is [Parameter one] ? one.ToPublished(one.Value.ToArray()) : [.. parts.SelectMany(p => p.ToPublished(p.Value.ToArray()))];
+
+    // The activation tells the two text encoders apart: OpenAI's CLIP (Stable Diffusion 1) has quick_gelu.
+    static bool IsOpenClip(ClipTextConfig config) => config.HiddenAct == "gelu";
 
     static Func<string, string> UNetName(UNetConfig config) =>
         key => LdmKeys.UNet(key, config.LayersPerBlock, i => config.UpBlockTypes[i] == "CrossAttnUpBlock2D");

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Kernels.Common;
 
@@ -25,6 +26,14 @@ public sealed record Sampling
 
     public int Steps { get; init; } = 25;
 
+    /// Where the timesteps lie; null is as the model's scheduler_config.json says. Left out of records where it is not given, so that results of earlier runs are found.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimestepSpacing? Spacing { get; init; }
+
+    /// The noise schedule is shifted so that its end has no signal left (Lin et al. 2023, algorithm 1), whatever the model's scheduler_config.json says. Left out of records likewise.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ZeroSnr { get; init; }
+
     /// w of classifier-free guidance (Ho and Salimans 2022); 1 and below samples from the text alone.
     public float Guidance { get; init; } = 4;
 
@@ -33,6 +42,11 @@ public sealed record Sampling
 
     /// With the scheduler by name, so that a record of the run says which it was.
     public Sampling For(DiffusionModel model) => this with { Scheduler = Scheduler ?? Schedulers.NameOf(model.Scheduler) };
+
+    /// The model's settings, with what is given here in their place. Errors: no signal at the end for a model that predicts the noise.
+    public SchedulerConfig Over(SchedulerConfig config) => ZeroSnr && config.PredictionType == PredictionType.Epsilon
+        ? throw new IlgdException("this model predicts the noise, which says nothing of the picture where no signal is left: --zero-snr is for models that predict v or the sample")
+        : config with { TimestepSpacing = Spacing ?? config.TimestepSpacing, RescaleBetasZeroSnr = ZeroSnr || config.RescaleBetasZeroSnr };
 }
 
 /// One photo in, pictures and adapter files out: all settings of `ilgd personalize`.

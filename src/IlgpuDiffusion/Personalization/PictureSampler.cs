@@ -13,6 +13,7 @@ public sealed class PictureSampler(DiffusionModel model, Arena arena, Sampling s
     const int PositionsAtOnce = 8 * 16 * 16;
 
     readonly TextToImage pipeline = new(model, arena, memory);
+    readonly SchedulerConfig schedule = sampling.Over(model.Scheduler);
 
     /// (1, L, h, w) of one picture. Errors: a width or height that the model's levels do not divide.
     public int[] LatentShape => pipeline.LatentShape(Request([""]));
@@ -30,13 +31,13 @@ public sealed class PictureSampler(DiffusionModel model, Arena arena, Sampling s
         for (int first = 0; first < prompts.Count; first += atOnce)
         {
             int count = Math.Min(atOnce, prompts.Count - first), before = first;
-            IScheduler scheduler = Schedulers.Create(sampling.Scheduler, model.Scheduler);
+            IScheduler scheduler = Schedulers.Create(sampling.Scheduler, schedule);
             scheduler.SetTimesteps(sampling.Steps);
             int begin = picture is null ? 0 : ImageToImage.FirstCall(scheduler, sampling.Steps, picture.Strength);
             Range part = (first * each)..((first + count) * each);
             float[] chunk = Array.ConvertAll(start.Latents[part], v => v * scheduler.InitNoiseSigma);
             if (picture is not null)
-                ImageToImage.AddNoise(scheduler, model.Scheduler, begin, picture.Latents.AsSpan(part), start.Latents.AsSpan(part), chunk);
+                ImageToImage.AddNoise(scheduler, schedule, begin, picture.Latents.AsSpan(part), start.Latents.AsSpan(part), chunk);
             void Noise(Span<float> destination)
             {
                 for (int i = 0; i < count; i++)

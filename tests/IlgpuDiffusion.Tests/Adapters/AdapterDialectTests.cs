@@ -1,3 +1,4 @@
+using System.Text.Json;
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.IO.Keys;
@@ -39,6 +40,49 @@ public sealed class AdapterDialectTests : IDisposable
                 Assert.True(delta[m.Path].AsSpan().SequenceEqual(m.Delta()), $"{what}: {m.Path}");
             // Without an alpha, half a number that was half precision's least needs one bit more.
             Assert.All(file.Modules.Zip(original.Modules), m => Assert.True(m.First.Storage == m.Second.Storage || m.First.Storage == SafetensorsDType.F32, what));
+        }
+    }
+
+    // The fixture's files are of one LoRA, and for each it is recorded what diffusers, or PEFT, drew with it (LoraFixtureTests). kohya's are read by that program's scripts,
+    // A1111 and ComfyUI by the same keys and the same alpha over rank.
+    [Theory]
+    [InlineData("diffusers_new_with_metadata.safetensors", "kohya", "kohya.safetensors")]
+    [InlineData("kohya_no_alpha.safetensors", "diffusers-script", "diffusers_lora_down_up.safetensors")]
+    [InlineData("kohya_no_alpha.safetensors", "diffusers-old", "diffusers_old_processor.safetensors")]
+    [InlineData("kohya.safetensors", "diffusers", "diffusers_new_with_metadata.safetensors")]
+    [InlineData("kohya.safetensors", "peft/unet", "peft_unet/adapter_model.safetensors")]
+    [InlineData("kohya.safetensors", "peft/text_encoder", "peft_text_encoder/adapter_model.safetensors")]
+    public void What_is_written_is_tensor_for_tensor_the_file_that_the_other_program_was_seen_to_read(string source, string dialect, string published)
+    {
+        string[] parts = dialect.Split('/');
+        string place = Path.Combine(folder, "written");
+        AdapterWriter.Write(place, AdapterDialect.ByName(parts[0]), AdapterFile.Read(Shared.Require("fixtures", "lora", source)).Modules, []);
+        string path = parts.Length == 1 ? place : Path.Combine(place, parts[1], "adapter_model.safetensors");
+        using SafetensorsReader written = new(path), expected = new(Shared.Require(["fixtures", "lora", .. published.Split('/')]));
+        Assert.Equal(expected.Names.Order(StringComparer.Ordinal), written.Names.Order(StringComparer.Ordinal));
+        foreach (string name in expected.Names)
+        {
+            Assert.Equal((expected.Entry(name).DType, string.Join(',', expected.Shape(name))), (written.Entry(name).DType, string.Join(',', written.Shape(name))));
+            Assert.True(expected.Bytes(name).SequenceEqual(written.Bytes(name)), name);
+        }
+
+        // Where the strength stands beside the tensors, it is the same there.
+        (string? ours, string? theirs) = parts.Length == 1
+            ? (written.Metadata.GetValueOrDefault("lora_adapter_metadata"), expected.Metadata.GetValueOrDefault("lora_adapter_metadata"))
+            : (Config(path), Config(expected.Path));
+        Assert.Equal(theirs is null, ours is null);
+        if (ours is null)
+            return;
+        foreach (string prefix in parts.Length == 1 ? (string[])["unet.", "text_encoder."] : [""])
+            Assert.Equal(Strength(theirs!, prefix), Strength(ours, prefix));
+
+        static string Config(string weights) => File.ReadAllText(Path.Combine(Path.GetDirectoryName(weights)!, "adapter_config.json"));
+
+        static (string Kind, int Rank, double Alpha, bool Stabilised) Strength(string json, string prefix)
+        {
+            using JsonDocument config = JsonDocument.Parse(json);
+            JsonElement Of(string key) => config.RootElement.GetProperty(prefix + key);
+            return (Of("peft_type").GetString()!, Of("r").GetInt32(), Of("lora_alpha").GetDouble(), Of("use_rslora").GetBoolean());
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using IlgpuDiffusion.Data.World;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Tensors.Rng;
@@ -68,6 +69,26 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.Equal("kohya", inspection.RootElement.GetProperty("dialect").GetString());
         Assert.Equal(2, inspection.RootElement.GetProperty("modules")[0].GetProperty("rank").GetInt32());
         Assert.Contains("LiDB", Captured.WeightsTools("inspect", Path.Combine(place, "lidb.safetensors")).Output);
+    }
+
+    [Fact]
+    public void Personalize_without_a_hypernetwork_says_so_and_predicts_nothing()
+    {
+        string place = model.NewPlace();
+        string[] quick = ["--model", model.Folder, "--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1", "--threads", "1"];
+        Captured run = Captured.Ilgd(["personalize", model.Photo, .. quick, "--out", place]);
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Contains($"{model.Folder}: has no hypernetwork, so nothing is predicted: method lora", run.Output);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(place, "run.json")));
+        JsonElement settings = json.RootElement.GetProperty("settings"), method = settings.GetProperty("method");
+        Assert.Equal(("lora", "none"), (method.GetProperty("name").GetString(), method.GetProperty("prediction").GetString()));
+        Assert.True(File.Exists(Path.Combine(place, "adapter.safetensors")));
+        Assert.False(File.Exists(Path.Combine(place, "prediction.safetensors")));
+
+        // Who asks for a prediction is told where to get one, and how to do without.
+        Captured refused = Captured.Ilgd(["personalize", model.Photo, .. quick, "--method", "hyperdreambooth", "--out", model.NewPlace()]);
+        Assert.Equal(1, refused.Code);
+        Assert.Contains("name one with --hypernetwork DIR, or take --method no-hyper", refused.OneLine());
     }
 
     [Fact]
@@ -159,6 +180,49 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
             "generate", "--model", model.Folder, "--prompt", "a face", "--steps", "3", "--scheduler", scheduler, "--width", "24", "--height", "8", "--threads", "1", "--out", place);
         Assert.True(run.Code == 0, run.Error);
         Assert.Equal(24, ImageFile.Load(Path.Combine(place, "01-a-face.png")).Width);
+    }
+
+    // What scheduler_config.json says and what is said instead of it: the same pictures.
+    [Fact]
+    public void Spacing_and_a_schedule_without_signal_at_its_end_can_be_asked_for()
+    {
+        string v = Configured("v", ("prediction_type", "v_prediction")), trailing = Configured("trailing", ("timestep_spacing", "trailing"));
+        string shifted = Configured("shifted", ("prediction_type", "v_prediction"), ("rescale_betas_zero_snr", true));
+        Assert.Equal(Draw(trailing), Draw(model.Folder, "--spacing", "trailing"));
+        Assert.NotEqual(Draw(model.Folder), Draw(trailing));
+        Assert.Equal(Draw(shifted), Draw(v, "--zero-snr"));
+        Assert.NotEqual(Draw(v), Draw(shifted));
+
+        Captured refused = Captured.Ilgd("generate", "--model", model.Folder, "--prompt", "a face", "--zero-snr", "--threads", "1", "--out", model.NewPlace());
+        Assert.Equal(1, refused.Code);
+        Assert.Contains("predicts the noise", refused.OneLine());
+
+        byte[] Draw(string folder, params string[] more)
+        {
+            string place = model.NewPlace();
+            Captured run = Captured.Ilgd(["generate", "--model", folder, "--prompt", "a face", "--steps", "3", "--threads", "1", "--out", place, .. more]);
+            Assert.True(run.Code == 0, run.Error);
+            return ImageFile.Load(Assert.Single(Directory.GetFiles(place))).Pixels;
+        }
+
+        // The model with other settings of its scheduler; everything else is the same files.
+        string Configured(string name, params (string Key, JsonNode Value)[] settings)
+        {
+            string folder = Path.Combine(model.Root, name);
+            foreach (string file in Directory.GetFiles(model.Folder, "*", SearchOption.AllDirectories))
+            {
+                string to = Path.Combine(folder, Path.GetRelativePath(model.Folder, file));
+                Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+                File.Copy(file, to);
+            }
+
+            string config = Path.Combine(folder, "scheduler", "scheduler_config.json");
+            JsonNode json = JsonNode.Parse(File.ReadAllText(config))!;
+            foreach ((string key, JsonNode value) in settings)
+                json[key] = value;
+            File.WriteAllText(config, json.ToJsonString());
+            return folder;
+        }
     }
 
     [Fact]

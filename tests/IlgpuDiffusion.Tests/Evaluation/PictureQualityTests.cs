@@ -33,10 +33,18 @@ public sealed class PictureQualityTests
                 Enumerable.Range(0, 3).Average(c => PictureQuality.Ssim(Unit(a, c), Unit(b, c), a.Width, SsimWindow.Uniform, 1)),
                 expected.GetProperty("ssim_float01").GetDouble(),
                 $"{name}.ssim_float01");
+
+            // One plane, the first colour's, and another size of window.
+            Close(
+                PictureQuality.Ssim(Plane(a, 0), Plane(b, 0), a.Width, new SsimWindow(11, 0, SampleCovariance: true), 255),
+                expected.GetProperty("ssim_gray_win11").GetDouble(),
+                $"{name}.ssim_gray_win11");
         }
     }
 
-    static double[] Unit(RgbImage image, int channel) => [.. Enumerable.Range(0, image.Width * image.Height).Select(i => image.Pixels[(3 * i) + channel] / 255.0)];
+    static double[] Unit(RgbImage image, int channel) => Array.ConvertAll(Plane(image, channel), v => v / 255);
+
+    static double[] Plane(RgbImage image, int channel) => [.. Enumerable.Range(0, image.Width * image.Height).Select(i => (double)image.Pixels[(3 * i) + channel])];
 
     static void Close(double actual, double expected, string what) => Assert.True(Math.Abs(actual - expected) <= Tolerance * Math.Max(1, Math.Abs(expected)), $"{what}: {actual:R}, expected {expected:R}");
 }

@@ -3,13 +3,10 @@ using System.Text.RegularExpressions;
 namespace IlgpuDiffusion.IO.Keys;
 
 /// Names of the original latent-diffusion code, which single-file checkpoints carry: `model.diffusion_model.` (UNet), `first_stage_model.` (autoencoder),
-/// `cond_stage_model.transformer.` (text encoder). Its blocks are counted through; n is the published `layers_per_block`.
+/// `cond_stage_model.transformer.` (text encoder; <see cref="OpenClipKeys"/> in Stable Diffusion 2). Its blocks are counted through; n is the published `layers_per_block`.
 static partial class LdmKeys
 {
     const string Unet = "model.diffusion_model.", FirstStage = "first_stage_model.", Text = "cond_stage_model.transformer.";
-
-    /// Stable Diffusion 2's text encoder in these files: OpenCLIP's names.
-    public const string OpenClip = "cond_stage_model.model.";
 
     static readonly (string Published, string Ldm)[] UnetTop =
     [
