@@ -37,6 +37,7 @@ static class CaseProcess
         using Device device = Device.Open("cpu", threads, conv);
         using Pair pair = of.Prepare(device);
         (Timing ours, Timing peer) = Timing.Of(pair.Ours, pair.Peer);
-        Console.WriteLine(JsonSerializer.Serialize(PeerRow.Of(of, ours, peer)));
+        Work work = WorkCounter.Of(device.Kernels, pair.Ours);
+        Console.WriteLine(JsonSerializer.Serialize(PeerRow.Of(of, ours, peer, work, () => MachineRoof.Measure(device))));
     }
 }

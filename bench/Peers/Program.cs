@@ -84,6 +84,9 @@ try
         Console.WriteLine($"{row.Name,-22} {row.Shape,-36} {row.OursUs,12:0.0} {row.PeerUs,12:0.0} {row.Ratio,7:0.00} {row.Target,7:0.00}");
     }
 
+    foreach (PeerRow row in rows.Where(r => r.Explanation is not null))
+        Console.WriteLine(row.Explanation);
+
     if (json is not null)
     {
         JsonSerializerOptions options = new()

@@ -38,6 +38,11 @@ static class ResultsSection
         text.Append("| case | shape | ours, µs | libtorch, µs | ratio | target |\n|---|---|---:|---:|---:|---:|\n");
         foreach (PeerRow r in rows)
             text.Append($"| {r.Name} | {r.Shape} | {r.OursUs:0.0} ± {r.OursSpreadUs:0.0} | {r.PeerUs:0.0} ± {r.PeerSpreadUs:0.0} | {r.Ratio:0.00} | {r.Target:0.0} |\n");
+        string?[] missed = [.. rows.Select(r => r.Explanation).OfType<string>()];
+        if (missed.Length > 0)
+            text.Append("\nBelow target. Work is counted as the formulas are written, each operand read and each result written once (kernels/Common/Work.cs); the roof is that of two loops in the same process and at the same threads (kernels/Common/Roof.cs). An operation whose data lie in the caches, or Winograd's convolution, may exceed it.\n\n");
+        foreach (string? line in missed)
+            text.Append($"- {line}\n");
         return text.ToString();
     }
 

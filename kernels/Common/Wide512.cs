@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
@@ -57,6 +58,6 @@ public readonly unsafe struct Wide512(Vector512<float> v) : ILanes<Wide512>
         e = Vector512.MultiplyAddEstimate(e, r, Vector512.Create(0.5f));
         e = Vector512.MultiplyAddEstimate(e, r, Vector512<float>.One);
         e = Vector512.MultiplyAddEstimate(e, r, Vector512<float>.One);
-        return e * Vector512.AsSingle(Vector512.ShiftLeft(Vector512.AsInt32(t) + Vector512.Create(127), 23));
+        return Avx512F.IsSupported ? Avx512F.Scale(e, n) : e * Vector512.AsSingle(Vector512.ShiftLeft(Vector512.AsInt32(t) + Vector512.Create(127), 23));
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
@@ -224,6 +225,8 @@ public static unsafe partial class Conv2d
                 {
                     float* a = input + component * plan.InputComponent, c = output + component * plan.OutputComponent + n;
                     float* b = made + component * plan.FilterComponent;
+                    if (transformed is null)
+                        FetchTaps<TKernel, TFilter>(filter, s, plan, panel, panels, (chunk * panels) + p + 1, component);
 
                     // The filter's panel stays in the first-level cache while the tiles stream past it from the second.
                     for (int m = 0; m < tiles; m += TKernel.Rows)
@@ -238,6 +241,27 @@ public static unsafe partial class Conv2d
 
         tiling.TransformOutput<TLanes, TOutput>(
             output, plan.OutputRow, plan.OutputComponent, tile, tiles, column, columns, bias is null ? zeros - column : bias, unread - column, y, middle);
+    }
+
+    /// Asks for one component's share of the taps that panel `next` % panels of chunk `next` / panels is made of, while the one before it is multiplied: they lie in short runs,
+    /// each in a page of its own, which the processor does not foresee. Runs along the columns are left alone: their distances fall on few sets of the cache, and what came early would be gone.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void FetchTaps<TKernel, TFilter>(TFilter filter, Conv2dShape s, WinogradPlan plan, int panel, int panels, int next, int component)
+        where TKernel : struct, IMicroKernel
+        where TFilter : struct, IPanelSource
+    {
+        const int taps = 9, cacheLine = 16;
+        int chunk = next / panels;
+        if (!Sse.IsSupported || !TFilter.AlongK || chunk == plan.Chunks)
+            return;
+        int k0 = chunk * plan.Depth, depth = Math.Min(plan.Depth, s.C - k0);
+        int column = (panel + (next % panels)) * TKernel.Columns, runs = taps * Math.Min(TKernel.Columns, s.O - column);
+        for (int i = runs * component / plan.Components; i < runs * (component + 1) / plan.Components; i++)
+        {
+            float* run = filter.Run(0, column + (i / taps), (i % taps * s.C) + k0, depth, null);
+            for (int k = 0; k < depth; k += cacheLine)
+                Sse.Prefetch1(run + k);
+        }
     }
 
     /// How a Winograd product is cut; a function of the shape and the micro-kernel alone. Lengths and distances are in floats. A cache line

@@ -188,28 +188,36 @@ public static unsafe partial class GroupNorm
     // A number of a group to each of its channels.
     static void Fill(float* channels, int g, float value, Dims d) => new Span<float>(channels + (g * d.Width), d.Width).Fill(value);
 
+    // Two pixels at once, here and below: what belongs to a channel, and the constants of the exponential, are loaded for both. A last pixel without a neighbour is its own.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Apply(float* x, float* y, int c, int pixels, float* stats, float* weight, float* bias, bool silu)
     {
-        for (int p = 0; p < pixels; p++, x += c, y += c)
+        for (int p = 0; p < pixels; p += 2, x += 2L * c, y += 2L * c)
         {
-            int i = 0;
+            int i = 0, next = p + 1 < pixels ? c : 0;
             for (; Vector512.IsHardwareAccelerated && i + Wide512.Count <= c; i += Wide512.Count)
-                Apply<Wide512>(x + i, y + i, c, stats + i, weight + i, bias + i, silu);
+                Apply<Wide512>(x + i, y + i, next, c, stats + i, weight + i, bias + i, silu);
             for (; i + Wide.Count <= c; i += Wide.Count)
-                Apply<Wide>(x + i, y + i, c, stats + i, weight + i, bias + i, silu);
+                Apply<Wide>(x + i, y + i, next, c, stats + i, weight + i, bias + i, silu);
             for (; i < c; i++)
-                Apply<Narrow>(x + i, y + i, c, stats + i, weight + i, bias + i, silu);
+                Apply<Narrow>(x + i, y + i, next, c, stats + i, weight + i, bias + i, silu);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Apply<T>(float* x, float* y, int c, float* stats, float* weight, float* bias, bool silu)
+    static void Apply<T>(float* x, float* y, nint next, int c, float* stats, float* weight, float* bias, bool silu)
         where T : struct, ILanes<T>
     {
-        T scale = T.Load(stats + (2L * c)) * T.Load(weight);
-        T z = T.MultiplyAdd(T.Load(x) - T.Load(stats) - T.Load(stats + c), scale, T.Load(bias));
-        (silu ? z * T.Sigmoid(z) : z).Store(y);
+        T mean = T.Load(stats), low = T.Load(stats + c), scale = T.Load(stats + (2L * c)) * T.Load(weight), shift = T.Load(bias);
+        T z0 = T.MultiplyAdd(T.Load(x) - mean - low, scale, shift), z1 = T.MultiplyAdd(T.Load(x + next) - mean - low, scale, shift);
+        if (silu)
+        {
+            z0 *= T.Sigmoid(z0);
+            z1 *= T.Sigmoid(z1);
+        }
+
+        z0.Store(y);
+        z1.Store(y + next);
     }
 
     static void CpuBackward(
@@ -258,38 +266,51 @@ public static unsafe partial class GroupNorm
             AddSamples(sums + c, dBias.Pointer(), d);
     }
 
-    // Σ dz·x̂ and Σ dz over a tile, row by row into `to` (2, C); dz is kept where SiLU makes it dear.
+    // Σ dz·x̂ and Σ dz over a tile, in the pixels' order into `to` (2, C); dz is kept where SiLU makes it dear.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Sums(float* x, float* dy, float* keptDz, int c, int pixels, float* stats, float* weight, float* bias, float* to, bool silu)
     {
         new Span<float>(to, 2 * c).Clear();
-        for (int p = 0; p < pixels; p++, x += c, dy += c, keptDz = keptDz is null ? null : keptDz + c)
+        for (int p = 0; p < pixels; p += 2, x += 2L * c, dy += 2L * c, keptDz = keptDz is null ? null : keptDz + (2L * c))
         {
-            int i = 0;
+            int i = 0, next = p + 1 < pixels ? c : 0;
             for (; Vector512.IsHardwareAccelerated && i + Wide512.Count <= c; i += Wide512.Count)
-                Sums<Wide512>(x + i, dy + i, keptDz is null ? null : keptDz + i, c, stats + i, weight + i, bias + i, to + i, silu);
+                Sums<Wide512>(x + i, dy + i, keptDz is null ? null : keptDz + i, next, c, stats + i, weight + i, bias + i, to + i, silu);
             for (; i + Wide.Count <= c; i += Wide.Count)
-                Sums<Wide>(x + i, dy + i, keptDz is null ? null : keptDz + i, c, stats + i, weight + i, bias + i, to + i, silu);
+                Sums<Wide>(x + i, dy + i, keptDz is null ? null : keptDz + i, next, c, stats + i, weight + i, bias + i, to + i, silu);
             for (; i < c; i++)
-                Sums<Narrow>(x + i, dy + i, keptDz is null ? null : keptDz + i, c, stats + i, weight + i, bias + i, to + i, silu);
+                Sums<Narrow>(x + i, dy + i, keptDz is null ? null : keptDz + i, next, c, stats + i, weight + i, bias + i, to + i, silu);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Sums<T>(float* x, float* dy, float* keptDz, int c, float* stats, float* weight, float* bias, float* to, bool silu)
+    static void Sums<T>(float* x, float* dy, float* keptDz, nint next, int c, float* stats, float* weight, float* bias, float* to, bool silu)
         where T : struct, ILanes<T>
     {
-        T xhat = (T.Load(x) - T.Load(stats) - T.Load(stats + c)) * T.Load(stats + (2L * c)), dz = T.Load(dy);
+        T mean = T.Load(stats), low = T.Load(stats + c), rstd = T.Load(stats + (2L * c));
+        T xhat0 = (T.Load(x) - mean - low) * rstd, xhat1 = (T.Load(x + next) - mean - low) * rstd, dz0 = T.Load(dy), dz1 = T.Load(dy + next);
         if (silu)
         {
-            T one = T.All(1), z = T.MultiplyAdd(xhat, T.Load(weight), T.Load(bias)), s = T.Sigmoid(z);
-            dz = dz * s * T.MultiplyAdd(z, one - s, one);
+            T one = T.All(1), scale = T.Load(weight), shift = T.Load(bias);
+            T z0 = T.MultiplyAdd(xhat0, scale, shift), z1 = T.MultiplyAdd(xhat1, scale, shift), s0 = T.Sigmoid(z0), s1 = T.Sigmoid(z1);
+            dz0 = dz0 * s0 * T.MultiplyAdd(z0, one - s0, one);
+            dz1 = dz1 * s1 * T.MultiplyAdd(z1, one - s1, one);
             if (keptDz is not null)
-                dz.Store(keptDz);
+            {
+                dz0.Store(keptDz);
+                dz1.Store(keptDz + next);
+            }
         }
 
-        T.MultiplyAdd(dz, xhat, T.Load(to)).Store(to);
-        (T.Load(to + c) + dz).Store(to + c);
+        T sumXhat = T.MultiplyAdd(dz0, xhat0, T.Load(to)), sum = T.Load(to + c) + dz0;
+        if (next != 0)
+        {
+            sumXhat = T.MultiplyAdd(dz1, xhat1, sumXhat);
+            sum += dz1;
+        }
+
+        sumXhat.Store(to);
+        sum.Store(to + c);
     }
 
     // Adds up the tiles of one sample; m₁ and m₂ of each group go to each of its channels.
@@ -323,25 +344,28 @@ public static unsafe partial class GroupNorm
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void InputGradient(float* x, float* dz, float* dx, int c, int pixels, float* stats, float* means, float* weight)
     {
-        for (int p = 0; p < pixels; p++, x += c, dz += c, dx += c)
+        for (int p = 0; p < pixels; p += 2, x += 2L * c, dz += 2L * c, dx += 2L * c)
         {
-            int i = 0;
+            int i = 0, next = p + 1 < pixels ? c : 0;
             for (; Vector512.IsHardwareAccelerated && i + Wide512.Count <= c; i += Wide512.Count)
-                InputGradient<Wide512>(x + i, dz + i, dx + i, c, stats + i, means + i, weight + i);
+                InputGradient<Wide512>(x + i, dz + i, dx + i, next, c, stats + i, means + i, weight + i);
             for (; i + Wide.Count <= c; i += Wide.Count)
-                InputGradient<Wide>(x + i, dz + i, dx + i, c, stats + i, means + i, weight + i);
+                InputGradient<Wide>(x + i, dz + i, dx + i, next, c, stats + i, means + i, weight + i);
             for (; i < c; i++)
-                InputGradient<Narrow>(x + i, dz + i, dx + i, c, stats + i, means + i, weight + i);
+                InputGradient<Narrow>(x + i, dz + i, dx + i, next, c, stats + i, means + i, weight + i);
         }
     }
 
-    // No fused multiply-add here: w·dz must round as m₁ did, so that a group of one element gets the exact zero it should.
+    // No fused multiply-add here: w·dz must round as m₁ did, so that a group of one element gets the exact zero it should. dz may be dx: both are read before either is written.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void InputGradient<T>(float* x, float* dz, float* dx, int c, float* stats, float* means, float* weight)
+    static void InputGradient<T>(float* x, float* dz, float* dx, nint next, int c, float* stats, float* means, float* weight)
         where T : struct, ILanes<T>
     {
-        T rstd = T.Load(stats + (2L * c)), xhat = (T.Load(x) - T.Load(stats) - T.Load(stats + c)) * rstd;
-        (((T.Load(dz) * T.Load(weight)) - T.Load(means) - (xhat * T.Load(means + c))) * rstd).Store(dx);
+        T mean = T.Load(stats), low = T.Load(stats + c), rstd = T.Load(stats + (2L * c)), m1 = T.Load(means), m2 = T.Load(means + c), scale = T.Load(weight);
+        T xhat0 = (T.Load(x) - mean - low) * rstd, xhat1 = (T.Load(x + next) - mean - low) * rstd;
+        T dx0 = ((T.Load(dz) * scale) - m1 - (xhat0 * m2)) * rstd, dx1 = ((T.Load(dz + next) * scale) - m1 - (xhat1 * m2)) * rstd;
+        dx0.Store(dx);
+        dx1.Store(dx + next);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

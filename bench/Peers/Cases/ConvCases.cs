@@ -3,30 +3,49 @@ using Torch = TorchSharp.torch;
 
 namespace IlgpuDiffusion.Peers.Cases;
 
-/// 3×3 convolutions, named by their input (B x C x H x W); as many channels come out as go in.
+/// Convolutions, named by their input (B x C x H x W) and, where it differs, by the channels that come out; padded to keep the size, or half of it at stride 2.
 static class ConvCases
 {
-    // Winograd multiplies a quarter as often; with fewer channels, transforming is a larger part of what remains.
-    const double WideTarget = 1.8, NarrowTarget = 1.5;
-    const int Wide = 320;
+    // Winograd multiplies a quarter as often; with fewer channels, transforming is a larger part of what remains. The others are matrix products.
+    const double WideTarget = 1.8, NarrowTarget = 1.5, ProductTarget = 1;
 
-    static readonly (int B, int C, int Size)[] Shapes =
-        [(4, 64, 32), (20, 64, 16), (20, 128, 8), (1, 128, 128), (1, 320, 64), (1, 640, 32), (1, 1280, 16)];
+    readonly record struct Shape(int B, int C, int O, int Size, double Target, int Taps = 3, int Stride = 1)
+    {
+        public string Name => $"conv{Taps}x{Taps}{(Stride == 1 ? "" : $"/{Stride}")}";
+
+        public string Text => $"{B}x{C}x{Size}x{Size}{(O == C ? "" : $" -> {O}")}";
+    }
+
+    static readonly Shape[] Shapes =
+    [
+        new(4, 64, 64, 32, NarrowTarget),
+        new(20, 64, 64, 16, NarrowTarget),
+        new(20, 128, 128, 8, NarrowTarget),
+        new(1, 128, 128, 128, NarrowTarget),
+        new(1, 320, 320, 64, WideTarget),
+        new(1, 640, 640, 32, WideTarget),
+        new(1, 1280, 1280, 16, WideTarget),
+        new(1, 4, 320, 64, ProductTarget),
+        new(1, 320, 4, 64, ProductTarget),
+        new(1, 320, 320, 64, ProductTarget, Stride: 2),
+        new(20, 64, 64, 16, ProductTarget, Stride: 2),
+        new(1, 320, 320, 64, ProductTarget, Taps: 1),
+        new(12, 128, 64, 16, ProductTarget, Taps: 1),
+    ];
 
     public static IEnumerable<PeerCase> All => Shapes.SelectMany(s => new[] { Case(s, backward: false), Case(s, backward: true) });
 
-    static PeerCase Case((int B, int C, int Size) s, bool backward) => new(
-        backward ? "conv3x3+backward" : "conv3x3", $"{s.B}x{s.C}x{s.Size}x{s.Size}", s.C >= Wide ? WideTarget : NarrowTarget, device =>
-        {
-            OurSide us = new(device);
-            PeerSide them = new();
-            int b = s.B, c = s.C, size = s.Size;
-            Tensors.Tensor x = us.Normal(b, size, size, c), w = us.Normal(c, 3, 3, c), bias = us.Normal(c), dy = us.Normal(b, size, size, c);
-            Torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(c, c, 3, 3), tbias = them.Normal(c), tdy = them.Normal(b, c, size, size);
-            Tensors.Tensor Ours(Autograd.Tape tape, Tensors.Tensor[] of) => Op.Conv2d.Forward(tape, of[0], of[1], of[2], stride: 1, padding: 1);
-            Torch.Tensor Theirs() => Torch.nn.functional.conv2d(tx, tw, tbias, padding: [1, 1]);
-            return backward
-                ? new Pair(us.Gradients(Ours, dy, x, w, bias), PeerSide.Gradients(Theirs, tdy, tx, tw, tbias), us, them)
-                : new Pair(us.Forward(Ours, x, w, bias), PeerSide.Forward(Theirs), us, them);
-        });
+    static PeerCase Case(Shape s, bool backward) => new(backward ? $"{s.Name}+backward" : s.Name, s.Text, s.Target, device =>
+    {
+        OurSide us = new(device);
+        PeerSide them = new();
+        int b = s.B, c = s.C, o = s.O, size = s.Size, outSize = size / s.Stride, taps = s.Taps, pad = taps / 2;
+        Tensors.Tensor x = us.Normal(b, size, size, c), w = us.Normal(o, taps, taps, c), bias = us.Normal(o), dy = us.Normal(b, outSize, outSize, o);
+        Torch.Tensor tx = them.Normal(b, c, size, size), tw = them.Normal(o, c, taps, taps), tbias = them.Normal(o), tdy = them.Normal(b, o, outSize, outSize);
+        Tensors.Tensor Ours(Autograd.Tape tape, Tensors.Tensor[] of) => Op.Conv2d.Forward(tape, of[0], of[1], of[2], s.Stride, pad);
+        Torch.Tensor Theirs() => Torch.nn.functional.conv2d(tx, tw, tbias, [s.Stride, s.Stride], [pad, pad]);
+        return backward
+            ? new Pair(us.Gradients(Ours, dy, x, w, bias), PeerSide.Gradients(Theirs, tdy, tx, tw, tbias), us, them)
+            : new Pair(us.Forward(Ours, x, w, bias), PeerSide.Forward(Theirs), us, them);
+    });
 }

@@ -114,7 +114,7 @@ public sealed class Device : IDisposable
     public DeviceBuffer Allocate(long bytes, string owner)
     {
         long length = Math.Max(bytes, 1) + DeviceBuffer.Alignment;
-        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Accelerator.Allocate1D<byte>(length), bytes, owner, shared: Plans);
+        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Asked(length), bytes, owner, shared: Plans);
         Kernels.Simulator?.Forget(buffer.View<byte>(0, bytes));
         LiveBytes += bytes;
         LiveBuffers++;
@@ -125,6 +125,14 @@ public sealed class Device : IDisposable
         SystemAllocations++;
         Observer?.Allocated(owner, bytes);
         return buffer;
+    }
+
+    MemoryBuffer1D<byte, Stride1D.Dense> Asked(long length)
+    {
+        MemoryBuffer1D<byte, Stride1D.Dense> memory = Accelerator.Allocate1D<byte>(length);
+        if (Kernels.Cpu is not null)
+            LargePages.Advise(memory.NativePtr, length);
+        return memory;
     }
 
     // Asked from the system but never written to, so it occupies addresses and no memory.
