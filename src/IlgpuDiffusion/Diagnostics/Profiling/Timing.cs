@@ -6,6 +6,10 @@ namespace IlgpuDiffusion.Diagnostics.Profiling;
 public readonly record struct Timing(double MedianUs, double SpreadUs)
 {
     const int Samples = 11;
+
+    // A call of a second or more is its own average.
+    const int LongSamples = 5;
+    const double LongUs = 1e6;
     const double SampleSeconds = 0.03;
     const double WarmUpSeconds = 1.5;
 
@@ -31,24 +35,25 @@ public readonly record struct Timing(double MedianUs, double SpreadUs)
     public static Timing Of(Action action)
     {
         int calls = WarmUp(action);
-        double[] samples = new double[Samples];
-        for (int i = 0; i < Samples; i++)
-            samples[i] = Sample(action, calls);
-        return Of(samples);
+        List<double> samples = [];
+        do
+            samples.Add(Sample(action, calls));
+        while (samples.Count < (samples[0] < LongUs ? Samples : LongSamples));
+        return Of([.. samples]);
     }
 
     /// Times two actions in turn (A B A B …), so that a change of the machine's clock or load meets both.
     public static (Timing First, Timing Second) Of(Action first, Action second)
     {
         int firstCalls = WarmUp(first), secondCalls = WarmUp(second);
-        double[] a = new double[Samples], b = new double[Samples];
-        for (int i = 0; i < Samples; i++)
+        List<double> a = [], b = [];
+        do
         {
-            a[i] = Sample(first, firstCalls);
-            b[i] = Sample(second, secondCalls);
+            a.Add(Sample(first, firstCalls));
+            b.Add(Sample(second, secondCalls));
         }
-
-        return (Of(a), Of(b));
+        while (a.Count < (a[0] < LongUs ? Samples : LongSamples));
+        return (Of([.. a]), Of([.. b]));
     }
 
     /// Returns how many calls make a sample.
