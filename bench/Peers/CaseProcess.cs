@@ -37,7 +37,10 @@ static class CaseProcess
         using Device device = Device.Open("cpu", threads, conv);
         using Pair pair = of.Prepare(device);
         (Timing ours, Timing peer) = Timing.Of(pair.Ours, pair.Peer);
-        Work work = WorkCounter.Of(device.Kernels, pair.Ours);
-        Console.WriteLine(JsonSerializer.Serialize(PeerRow.Of(of, ours, peer, work, () => MachineRoof.Measure(device))));
+        WorkMeter meter = new();
+        device.Kernels.Observer = meter;
+        pair.Ours();
+        device.Kernels.Observer = null;
+        Console.WriteLine(JsonSerializer.Serialize(PeerRow.Of(of, ours, peer, meter.Work, () => MachineRoof.Measure(device))));
     }
 }

@@ -3,10 +3,10 @@ using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Models;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Peers.Network;
-using IlgpuDiffusion.Tensors.Rng;
 using IlgpuDiffusion.Tensors;
-using IlgpuDiffusion.Training.Base;
+using IlgpuDiffusion.Tensors.Rng;
 using IlgpuDiffusion.Training;
+using IlgpuDiffusion.Training.Base;
 using Parameter = TorchSharp.Modules.Parameter;
 using Torch = TorchSharp.torch;
 

@@ -1,25 +1,16 @@
 using System.Reflection;
 using IlgpuDiffusion.Kernels.Common;
 
-namespace IlgpuDiffusion.Peers;
+namespace IlgpuDiffusion.Diagnostics.Profiling;
 
-/// Adds up what the formulas of all launches need; of launchers that call launchers the outer one counts.
-sealed class WorkCounter : ILaunchObserver
+/// Adds up the work that launchers say they do; those that launchers call are in their callers.
+public sealed class WorkMeter : ILaunchObserver
 {
     int depth;
 
     public Work Work { get; private set; }
 
     public long Launch => 0;
-
-    public static Work Of(KernelContext kernels, Action action)
-    {
-        WorkCounter counter = new();
-        kernels.Observer = counter;
-        action();
-        kernels.Observer = null;
-        return counter.Work;
-    }
 
     public void Begin(string operation, string shape, Work work)
     {
