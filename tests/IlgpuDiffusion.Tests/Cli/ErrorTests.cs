@@ -191,6 +191,8 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("evaluate", "--people", "x", "--methods", "lora,only-hyper", "--swapped", "k1", "--out", "y")]
     [InlineData("evaluate", "--people", "x", "--methods", "lora", "--curve", "5,many", "--out", "y")]
     [InlineData("train")]
+    [InlineData("train", "hypernetwork", "--out", "y")]
+    [InlineData("train", "hypernetwork", "--from", "x", "--preset", "paper", "--out", "y")]
     [InlineData("fly")]
     [InlineData]
     public void Wrong_usage_is_two_and_points_to_help(params string[] args)

@@ -70,7 +70,7 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
         ProbePerson[] real = [.. HeldOutPictures.Pairs(photos).Take(recipe.ProbePeople).Select(p => ProbeOf(model, arena, HeldOutPictures.Real(p.Neutral, pictureSize), pictureSize))];
 
         Trainee[] trainees = Trainees(predictor);
-        string config = JsonSerializer.Serialize(new { recipe, settings = predictor.Settings, from = inputs.From is { } start ? EncoderFolder.Hash(start) : null, baseHash, targets = targets?.Config });
+        string config = JsonSerializer.Serialize(new { recipe = recipe with { Predictor = predictor.Settings }, from = inputs.From is { } start ? EncoderFolder.Hash(start) : null, baseHash, targets = targets?.Config });
         TrainingPlan plan = new(Name, config, recipe.Steps, recipe.WarmupSteps) { MilestoneEvery = recipe.ProbeEvery, SaveEvery = Math.Min(MostBetweenSaves, recipe.ProbeEvery) };
         try
         {

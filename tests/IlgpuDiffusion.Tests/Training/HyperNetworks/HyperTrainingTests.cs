@@ -49,6 +49,32 @@ public class HyperTrainingTests(Devices devices, HyperWorkshop workshop) : Devic
     }
 
     [Fact]
+    public void It_goes_on_from_a_trained_hypernetwork_with_that_ones_settings()
+    {
+        string earlier = Path.Combine(Train(HyperWorkshop.Recipe), "hypernetwork"), other = Path.Combine(Train(HyperWorkshop.Recipe with { Seed = 9 }), "hypernetwork");
+        string place = workshop.Model.NewPlace();
+        // One step of next to nothing leaves what it began with, whatever the recipe would build from nothing.
+        HyperRecipe still = HyperWorkshop.Recipe with { Predictor = new PredictorSettings(), Steps = 1, LearningRate = 1e-12, ProbeEvery = 1 };
+        From(earlier);
+        foreach (string file in (string[])["settings.json", "config.json"])
+            Assert.Equal(File.ReadAllBytes(Path.Combine(earlier, file)), File.ReadAllBytes(Path.Combine(place, "hypernetwork", file)));
+        foreach (string file in (string[])["model.safetensors", "mean.safetensors", "bases.safetensors"])
+            Assert.Equal(Values(earlier, file), Values(Path.Combine(place, "hypernetwork"), file));
+        Assert.NotEqual(Values(earlier, "model.safetensors"), Values(other, "model.safetensors"));
+
+        Assert.Contains("other settings", Assert.Throws<IlgdException>(() => From(other)).Message);
+        Assert.Contains("image encoder", Assert.Throws<IlgdException>(() => From(null)).Message);
+
+        static float[] Values(string folder, string file)
+        {
+            using SafetensorsReader reader = new(Path.Combine(folder, file));
+            return [.. reader.Names.SelectMany(name => reader.ReadFloat32(name))];
+        }
+
+        void From(string? start) => new HyperTraining(still, workshop.Inputs(place) with { Encoder = null, From = start }, Device("cpu"), TextWriter.Null, false).Run();
+    }
+
+    [Fact]
     public void Both_losses_are_logged_apart_and_each_can_be_left_out()
     {
         string targets = Path.Combine(workshop.Model.Root, "targets.safetensors");
