@@ -1,7 +1,6 @@
 using System.Globalization;
 using ILGPU;
 using ILGPU.Runtime;
-using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Tests.Common;
@@ -19,20 +18,6 @@ public class LargePagesTests(Devices devices) : DeviceTest(devices)
             Assert.Skip($"this system has no {switched}");
         using Arena arena = new(Device("cpu"), sizeof(float) * (long)Floats);
         Assert.Contains("hg", Flags(Middle(arena.New([Floats]))));
-    }
-
-    [Fact]
-    public void Memory_that_holds_no_whole_page_is_left_alone()
-    {
-        byte[] small = new byte[4096];
-        Array.Fill(small, (byte)7);
-        unsafe
-        {
-            fixed (byte* memory = small)
-                LargePages.Advise((nint)memory, small.Length);
-        }
-
-        Assert.All(small, value => Assert.Equal(7, value));
     }
 
     static unsafe long Middle(Tensor t) => (long)t.View.LoadEffectiveAddressAsPtr() + (t.Count * sizeof(float) / 2);
