@@ -125,7 +125,7 @@ public sealed record Method
 
     public static Method DreamBoothPrior { get; } = DreamBooth with { Name = "dreambooth-prior", PriorPairs = 6 };
 
-    /// Table 2: fewer iterations at a higher learning rate.
+    /// Table 2, by the paper's numbers of iterations, 400 and then 40; the learning rates are the sweep's (bench/Tables.md).
     public static Method DreamBoothAgg1 { get; } = DreamBooth with { Name = "dreambooth-agg-1", Steps = 400, Pairs = 2, Optimizer = DreamBooth.Optimizer with { LearningRate = 1e-4 } };
 
     public static Method DreamBoothAgg2 { get; } = DreamBooth with { Name = "dreambooth-agg-2", Pairs = 4, Optimizer = DreamBooth.Optimizer with { LearningRate = 4e-4 } };

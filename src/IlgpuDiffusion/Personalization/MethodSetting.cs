@@ -9,14 +9,14 @@ public sealed record MethodSetting(string Name, Func<Method, bool> Applies, Func
 
     public static IReadOnlyList<MethodSetting> All { get; } =
     [
-        new("learning-rate", Trains, (m, v) => m with { Optimizer = m.Optimizer with { LearningRate = v } }),
-        new("steps", Trains, (m, v) => m with { Steps = Whole(v) }),
-        new("pairs", Trains, (m, v) => m with { Pairs = Whole(v) }),
-        new("rank", m => m.Rank > 0 && m.Trains is Personalization.Trains.Lora or Personalization.Trains.Lidb, (m, v) => m with { Rank = Whole(v) }),
-        new("a", m => m.Trains == Personalization.Trains.Lidb, (m, v) => m with { A = Whole(v) }),
-        new("b", m => m.Trains == Personalization.Trains.Lidb, (m, v) => m with { B = Whole(v) }),
+        new("learning-rate", Iterates, (m, v) => m with { Optimizer = m.Optimizer with { LearningRate = v } }),
+        new("steps", Iterates, (m, v) => m with { Steps = Whole(v) }),
+        new("pairs", Iterates, (m, v) => m with { Pairs = Whole(v) }),
+        new("rank", m => m.Rank > 0 && m.Trains is (Trains.Lora or Trains.Lidb), (m, v) => m with { Rank = Whole(v) }),
+        new("a", m => m.Trains == Trains.Lidb, (m, v) => m with { A = Whole(v) }),
+        new("b", m => m.Trains == Trains.Lidb, (m, v) => m with { B = Whole(v) }),
         new("refinements", m => m.Prediction != PredictionUse.None, (m, v) => m with { Refinements = Whole(v) }),
-        new("min-snr-gamma", Trains, (m, v) => m with { MinSnrGamma = v }),
+        new("min-snr-gamma", Iterates, (m, v) => m with { MinSnrGamma = v }),
     ];
 
     /// `text`: a method's name, and after it any number of @setting=value: `lora@rank=4@learning-rate=1e-3`. The whole text is the method's name.
@@ -40,7 +40,7 @@ public sealed record MethodSetting(string Name, Func<Method, bool> Applies, Func
         return method with { Name = text };
     }
 
-    static bool Trains(Method method) => method.Steps > 0;
+    static bool Iterates(Method method) => method.Steps > 0;
 
     static int Whole(double value) => value == Math.Floor(value) && value <= Most
         ? (int)value
