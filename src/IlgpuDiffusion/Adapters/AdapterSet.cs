@@ -78,9 +78,9 @@ public sealed class AdapterSet : IAdaptation, IDisposable
         return set;
     }
 
-    /// LiDB on all targets. Bases and start come from the seed and the layer's key alone, so every person shares them: without that, what is learned
-    /// for two people could not be compared (gauge freedom). Where a layer is narrower than a or b, the basis is complete.
-    public static AdapterSet Lidb(IReadOnlyList<AdapterTarget> targets, int a, int b, int rank, ulong seed, Device device)
+    /// LiDB on all targets. Bases do not depend on the person and the start comes from the seed and the layer's key alone, so every person shares them: without that, what is
+    /// learned for two people could not be compared (gauge freedom). Where a layer is narrower than a or b, the basis is complete.
+    public static AdapterSet Lidb(IReadOnlyList<AdapterTarget> targets, int a, int b, int rank, IBasis basis, ulong seed, Device device)
     {
         AdapterSet set = new(
             targets,
@@ -96,10 +96,11 @@ public sealed class AdapterSet : IAdaptation, IDisposable
             "LiDB");
         if (device.Plans)
             return set;
-        foreach (Lidb lidb in set.Adapters.Cast<Lidb>())
+        foreach ((AdapterTarget target, Lidb lidb) in targets.Zip(set.Adapters.Cast<Lidb>()))
         {
-            lidb.AAux.Value.CopyFrom(RandomBasis.Columns(seed, lidb.AAux.Name, lidb.AAux.Shape[0], lidb.AAux.Shape[1]));
-            lidb.BAux.Value.CopyFrom(RandomBasis.Rows(seed, lidb.BAux.Name, lidb.BAux.Shape[0], lidb.BAux.Shape[1]));
+            (float[] input, float[] output) = basis.For(target, lidb.AAux.Shape[1], lidb.BAux.Shape[0]);
+            lidb.AAux.Value.CopyFrom(input);
+            lidb.BAux.Value.CopyFrom(output);
             lidb.ATrain.Value.CopyFrom(RandomBasis.Columns(seed, lidb.ATrain.Name, lidb.ATrain.Shape[0], lidb.ATrain.Shape[1]));
         }
 

@@ -60,7 +60,7 @@ public static class LidbFile
 
         List<AdapterTarget> targets = [.. AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights)];
         HashSet<string> left = [.. file.Names];
-        using AdapterSet set = AdapterSet.Lidb(targets, a, b, rank, seed, model.Device);
+        using AdapterSet set = AdapterSet.Lidb(targets, a, b, rank, new RandomOrthonormal(seed), seed, model.Device);
         for (int i = 0; i < targets.Count; i++)
         {
             Lidb lidb = (Lidb)set.Adapters[i];

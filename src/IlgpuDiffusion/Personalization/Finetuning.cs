@@ -75,9 +75,9 @@ public sealed class Finetuning : IDisposable
 
     static AdapterSet AdapterOf(DiffusionModel model, Method method, ulong seed, PredictedUpdate? prediction)
     {
-        IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights);
+        IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights, method.Layers);
         if (method.Trains == Trains.Lidb)
-            return AdapterSet.Lidb(targets, method.A, method.B, method.Rank, LidbSeed, model.Device);
+            return AdapterSet.Lidb(targets, method.A, method.B, method.Rank, BasisOf(method), LidbSeed, model.Device);
         if (method.Prediction == PredictionUse.None)
             return AdapterSet.Lora(targets, method.Rank, method.Rank, seed, model.Device);
         if (method.Rank == 0 && method.Steps > 0)
@@ -89,6 +89,8 @@ public sealed class Finetuning : IDisposable
             ? AdapterSet.Relaxed(start, method.Rank, seed, model.Device)
             : AdapterSet.Continued(start, method.Rank, seed, model.Device);
     }
+
+    static IBasis BasisOf(Method method) => method.Basis == LidbBasis.Singular ? new SingularVectors() : new RandomOrthonormal(LidbSeed);
 
     /// The bases of LiDB are the same for everybody: only then do two people's numbers mean the same.
     public const ulong LidbSeed = 20230713;

@@ -1,3 +1,4 @@
+using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Training;
 
 namespace IlgpuDiffusion.Personalization;
@@ -31,6 +32,16 @@ public enum PredictionUse
     Trained,
 }
 
+/// The directions between which LiDB works.
+public enum LidbBasis
+{
+    /// The paper's: random orthonormal.
+    Random,
+
+    /// The layers' own strongest: singular vectors of W.
+    Singular,
+}
+
 /// A method of personalisation is a record of settings, not a fork of the trainer.
 public sealed record Method
 {
@@ -46,6 +57,12 @@ public sealed record Method
 
     /// Of the update; 0, for a prediction alone, trains nothing.
     public int Rank { get; init; } = 4;
+
+    /// Of a low-rank update that does not start from a prediction, which has the layers of its hypernetwork.
+    public LayerSet Layers { get; init; }
+
+    /// Of LiDB.
+    public LidbBasis Basis { get; init; }
 
     /// LiDB's basis sizes on the input and the output side.
     public int A { get; init; } = 32;

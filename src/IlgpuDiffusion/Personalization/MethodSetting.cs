@@ -1,26 +1,40 @@
 using System.Globalization;
+using IlgpuDiffusion.Adapters;
 
 namespace IlgpuDiffusion.Personalization;
 
-/// One setting that can be said beside a method's name, for sweeps and ablations. `Applies`: whether a method has it at all
-public sealed record MethodSetting(string Name, Func<Method, bool> Applies, Func<Method, double, Method> With)
+/// One setting that can be said beside a method's name, for sweeps and ablations. `Values`: what it takes, in words   `Applies`: whether a method has it at all
+/// `With`: the method with it; null where the text is no such value
+public sealed record MethodSetting(string Name, string Values, Func<Method, bool> Applies, Func<Method, string, Method?> With)
 {
     const int Most = 1_000_000;
 
+    static readonly Dictionary<string, LayerSet> Layers = new()
+    {
+        ["geglu"] = LayerSet.Geglu,
+        ["attention"] = LayerSet.Attention,
+        ["cross-attention"] = LayerSet.CrossAttention,
+        ["unet"] = LayerSet.UNet,
+    };
+
+    static readonly Dictionary<string, LidbBasis> Bases = new() { ["random"] = LidbBasis.Random, ["singular"] = LidbBasis.Singular };
+
     public static IReadOnlyList<MethodSetting> All { get; } =
     [
-        new("learning-rate", Iterates, (m, v) => m with { Optimizer = m.Optimizer with { LearningRate = v } }),
-        new("steps", Iterates, (m, v) => m with { Steps = Whole(v) }),
-        new("pairs", Iterates, (m, v) => m with { Pairs = Whole(v) }),
-        new("rank", m => m.Rank > 0 && m.Trains is (Trains.Lora or Trains.Lidb), (m, v) => m with { Rank = Whole(v) }),
-        new("a", m => m.Trains == Trains.Lidb, (m, v) => m with { A = Whole(v) }),
-        new("b", m => m.Trains == Trains.Lidb, (m, v) => m with { B = Whole(v) }),
-        new("refinements", m => m.Prediction != PredictionUse.None, (m, v) => m with { Refinements = Whole(v) }),
-        new("min-snr-gamma", Iterates, (m, v) => m with { MinSnrGamma = v }),
+        Real("learning-rate", Iterates, (m, v) => m with { Optimizer = m.Optimizer with { LearningRate = v } }),
+        Whole("steps", Iterates, (m, v) => m with { Steps = v }),
+        Whole("pairs", Iterates, (m, v) => m with { Pairs = v }),
+        Whole("rank", m => m.Rank > 0 && IsLowRank(m), (m, v) => m with { Rank = v }),
+        Whole("a", m => m.Trains == Trains.Lidb, (m, v) => m with { A = v }),
+        Whole("b", m => m.Trains == Trains.Lidb, (m, v) => m with { B = v }),
+        Named("basis", Bases, m => m.Trains == Trains.Lidb, (m, v) => m with { Basis = v }),
+        Named("layers", Layers, m => m.Prediction == PredictionUse.None && IsLowRank(m), (m, v) => m with { Layers = v }),
+        Whole("refinements", m => m.Prediction != PredictionUse.None, (m, v) => m with { Refinements = v }),
+        Real("min-snr-gamma", Iterates, (m, v) => m with { MinSnrGamma = v }),
     ];
 
-    /// `text`: a method's name, and after it any number of @setting=value: `lora@rank=4@learning-rate=1e-3`. The whole text is the method's name.
-    /// Errors: unknown methods, settings that there are not or that the method does not have, values that are no positive numbers: <see cref="IlgdException"/>.
+    /// `text`: a method's name, and after it any number of @setting=value: `lora@rank=4@layers=attention`. The whole text is the method's name.
+    /// Errors: unknown methods, settings that there are not or that the method does not have, values that the setting does not take: <see cref="IlgdException"/>.
     public static Method Parse(string text)
     {
         string[] parts = text.Split('@');
@@ -32,17 +46,23 @@ public sealed record MethodSetting(string Name, Func<Method, bool> Applies, Func
                 throw new IlgdException($"'{text}': '{part}' is no SETTING=VALUE; settings are {string.Join(", ", All.Select(s => s.Name))}");
             if (!setting.Applies(method))
                 throw new IlgdException($"'{text}': the method {parts[0]} has no {setting.Name}");
-            if (!double.TryParse(pair[1], CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value) || value <= 0)
-                throw new IlgdException($"'{text}': {setting.Name} must be a number above 0, not '{pair[1]}'");
-            method = setting.With(method, value);
+            method = setting.With(method, pair[1]) ?? throw new IlgdException($"'{text}': {setting.Name} must be {setting.Values}, not '{pair[1]}'");
         }
 
         return method with { Name = text };
     }
 
+    static MethodSetting Real(string name, Func<Method, bool> applies, Func<Method, double, Method> with) => new(
+        name, "a number above 0", applies,
+        (m, text) => double.TryParse(text, CultureInfo.InvariantCulture, out double v) && double.IsFinite(v) && v > 0 ? with(m, v) : null);
+
+    static MethodSetting Whole(string name, Func<Method, bool> applies, Func<Method, int, Method> with) => new(
+        name, $"a whole number from 1 to {Most}", applies, (m, text) => int.TryParse(text, CultureInfo.InvariantCulture, out int v) && v is > 0 and <= Most ? with(m, v) : null);
+
+    static MethodSetting Named<T>(string name, Dictionary<string, T> values, Func<Method, bool> applies, Func<Method, T, Method> with) => new(
+        name, $"one of {string.Join(", ", values.Keys)}", applies, (m, text) => values.TryGetValue(text, out T? v) ? with(m, v) : null);
+
     static bool Iterates(Method method) => method.Steps > 0;
 
-    static int Whole(double value) => value == Math.Floor(value) && value <= Most
-        ? (int)value
-        : throw new IlgdException(string.Create(CultureInfo.InvariantCulture, $"{value} is not a whole number from 1 to {Most}, as iterations, pairs, ranks, sizes and refinements are"));
+    static bool IsLowRank(Method method) => method.Trains is Trains.Lora or Trains.Lidb;
 }

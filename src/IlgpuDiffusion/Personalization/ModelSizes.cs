@@ -10,7 +10,7 @@ public sealed record ModelSizes(long Lidb, long LoraRank1, long Full, long Saved
     public static ModelSizes Of(DiffusionModel model, Method method, long saved, PredictedUpdate? prediction = null)
     {
         IReadOnlyList<AdapterTarget> targets = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights);
-        LidbPreset lidb = new("the method's", method.A, method.B, 1, Geglu: true);
+        LidbPreset lidb = new("the method's", method.A, method.B, 1, LayerSet.Geglu);
         return new ModelSizes(prediction?.Theta.Length ?? lidb.Variables(targets), lidb.LoraVariables(targets), model.UNet.Weights.Count + model.TextEncoder.Weights.Count, saved);
     }
 

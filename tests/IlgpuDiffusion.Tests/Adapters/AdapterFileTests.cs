@@ -65,7 +65,7 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
     public void Compact_LiDB_multiplies_out_to_the_factors_that_were_saved_plainly()
     {
         using DiffusionModel model = ModelFolder.Load(tiny.Folder, Device("cpu"));
-        using AdapterSet set = Randomised(AdapterSet.Lidb(Targets(model), 20, 10, 2, 7, Device("cpu")));
+        using AdapterSet set = Randomised(AdapterSet.Lidb(Targets(model), 20, 10, 2, new RandomOrthonormal(7), 7, Device("cpu")));
         (string plain, string compact) = (tiny.NewPlace(), tiny.NewPlace());
         AdapterWriter.Write(plain, AdapterDialect.Kohya, AdapterFile.ModulesOf(set, Arena("cpu")), []);
         LidbFile.Save(compact, set, 20, 10, 2, 7, LidbFile.BaseHash(model));
@@ -86,7 +86,7 @@ public sealed class AdapterFileTests(Devices devices, TinyModel tiny) : DeviceTe
     public void Compact_LiDB_of_another_base_is_refused()
     {
         using DiffusionModel model = ModelFolder.Load(tiny.Folder, Device("cpu"));
-        using AdapterSet set = AdapterSet.Lidb(Targets(model), 20, 10, 1, 7, Device("cpu"));
+        using AdapterSet set = AdapterSet.Lidb(Targets(model), 20, 10, 1, new RandomOrthonormal(7), 7, Device("cpu"));
         string path = tiny.NewPlace();
         LidbFile.Save(path, set, 20, 10, 1, 7, new string('0', 64));
         Assert.Contains("another base model", Assert.Throws<IlgdException>(() => AdapterFile.Load(path, model)).Message);

@@ -69,7 +69,7 @@ public class AdapterTrainingFixtureTests(Devices devices) : DeviceTest(devices)
             JsonElement a = file.Attributes(name);
             string[] layers = [.. a.GetProperty("layers").EnumerateArray().Select(l => l.GetString()!)];
             using AdapterSet set = AdapterSet.Lidb(
-                [.. layers.Select(l => Target(model, l))], a.GetProperty("a").GetInt32(), a.GetProperty("b").GetInt32(), a.GetProperty("rank").GetInt32(), 1, Device("cpu"));
+                [.. layers.Select(l => Target(model, l))], a.GetProperty("a").GetInt32(), a.GetProperty("b").GetInt32(), a.GetProperty("rank").GetInt32(), new RandomOrthonormal(1), 1, Device("cpu"));
             set.Attach();
             foreach ((AdapterTarget target, Lidb lidb) in set.Targets.Zip(set.Adapters.Cast<Lidb>()))
             {

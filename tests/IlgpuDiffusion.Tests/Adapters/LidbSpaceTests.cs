@@ -155,6 +155,8 @@ public class LidbSpaceTests(Devices devices, TinyModel tiny) : DeviceTest(device
         IReadOnlyList<AdapterTarget> paper = LidbPreset.Paper.Targets(unet.Weights, text.Weights), attention = LidbPreset.Attention.Targets(unet.Weights, text.Weights);
         Assert.Equal((192, 28_800L, 385_344L), (paper.Count, LidbPreset.Paper.Variables(paper), LidbPreset.Paper.LoraVariables(paper)));
         Assert.Equal((176, 26_400L, 273_024L), (attention.Count, LidbPreset.Attention.Variables(attention), LidbPreset.Attention.LoraVariables(attention)));
+        Assert.Equal(16 * 4, AdapterTarget.Of(unet.Weights, text.Weights, LayerSet.CrossAttention).Count);
+        Assert.Equal(192 - 48, AdapterTarget.Of(unet.Weights, text.Weights, LayerSet.UNet).Count);
         Assert.Contains("paper, attention, mini", Assert.Throws<IlgdException>(() => LidbPreset.ByName("big")).Message);
     }
 

@@ -1,3 +1,4 @@
+using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Personalization;
 
 namespace IlgpuDiffusion.Tests.Personalization;
@@ -14,6 +15,8 @@ public class MethodSettingTests
         Assert.Equal(
             Method.HyperDreamBooth with { Name = "hyperdreambooth@refinements=8@min-snr-gamma=5", Refinements = 8, MinSnrGamma = 5 },
             MethodSetting.Parse("hyperdreambooth@refinements=8@min-snr-gamma=5"));
+        Assert.Equal(Method.NoHyper with { Name = "no-hyper@layers=cross-attention", Layers = LayerSet.CrossAttention }, MethodSetting.Parse("no-hyper@layers=cross-attention"));
+        Assert.Equal(Method.Lidb with { Name = "lidb@basis=singular", Basis = LidbBasis.Singular }, MethodSetting.Parse("lidb@basis=singular"));
         Assert.Equal(Method.K1, MethodSetting.Parse("k1"));
     }
 
@@ -21,15 +24,19 @@ public class MethodSettingTests
     [InlineData("magic@rank=4", "unknown method 'magic'")]
     [InlineData("lora@magic=4", "'magic=4' is no SETTING=VALUE")]
     [InlineData("lora@rank", "'rank' is no SETTING=VALUE")]
-    [InlineData("lora@rank=-1", "rank must be a number above 0, not '-1'")]
-    [InlineData("lora@rank=many", "rank must be a number above 0, not 'many'")]
-    [InlineData("lora@rank=1.5", "1.5 is not a whole number")]
-    [InlineData("lora@rank=1e12", "is not a whole number")]
+    [InlineData("lora@rank=-1", "rank must be a whole number from 1 to 1000000, not '-1'")]
+    [InlineData("lora@rank=many", "rank must be a whole number from 1 to 1000000, not 'many'")]
+    [InlineData("lora@rank=1.5", "must be a whole number")]
+    [InlineData("lora@rank=1e12", "must be a whole number")]
     [InlineData("dreambooth@rank=4", "the method dreambooth has no rank")]
     [InlineData("only-hyper@steps=4", "the method only-hyper has no steps")]
     [InlineData("only-hyper@rank=4", "the method only-hyper has no rank")]
     [InlineData("no-hyper@refinements=4", "the method no-hyper has no refinements")]
     [InlineData("lora@a=4", "the method lora has no a")]
+    [InlineData("lora@learning-rate=0", "learning-rate must be a number above 0, not '0'")]
+    [InlineData("lora@layers=all", "layers must be one of geglu, attention, cross-attention, unet, not 'all'")]
+    [InlineData("hyperdreambooth@layers=unet", "the method hyperdreambooth has no layers")]
+    [InlineData("lora@basis=singular", "the method lora has no basis")]
     public void What_is_no_setting_of_the_method_is_refused_in_words(string text, string says) =>
         Assert.Contains(says, Assert.Throws<IlgdException>(() => MethodSetting.Parse(text)).Message);
 }

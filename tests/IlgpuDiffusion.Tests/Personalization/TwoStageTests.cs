@@ -34,6 +34,30 @@ public sealed class TwoStageTests(HyperWorkshop workshop, Devices devices) : Dev
         return predictor;
     }
 
+    /// Settings of `evaluate`: what is trained lies on the layers, and between the directions, that they say.
+    [Theory]
+    [InlineData("lora", LayerSet.Attention, LidbBasis.Random)]
+    [InlineData("lora", LayerSet.CrossAttention, LidbBasis.Random)]
+    [InlineData("lidb", LayerSet.UNet, LidbBasis.Random)]
+    [InlineData("lidb", LayerSet.Geglu, LidbBasis.Singular)]
+    public void Layers_and_basis_are_those_of_the_method(string name, LayerSet layers, LidbBasis basis)
+    {
+        using DiffusionModel model = workshop.Load(Device("cpu"));
+        Method method = Method.ByName(name) with { Layers = layers, Basis = basis, A = 4, B = 3 };
+        IReadOnlyList<AdapterTarget> expected = AdapterTarget.Of(model.UNet.Weights, model.TextEncoder.Weights, layers);
+        using Finetuning finetuning = Tuning(model, method, null);
+        Assert.Equal(expected.Select(t => t.Path), finetuning.Adapter!.Targets.Select(t => t.Path));
+        if (method.Trains != Trains.Lidb)
+            return;
+        IBasis own = basis == LidbBasis.Singular ? new SingularVectors() : new RandomOrthonormal(Finetuning.LidbSeed);
+        foreach ((AdapterTarget target, Lidb lidb) in expected.Zip(finetuning.Adapter.Adapters.Cast<Lidb>()))
+        {
+            (float[] a, float[] b) = own.For(target, 4, 3);
+            Assert.Equal(a, lidb.AAux.Value.ToArray());
+            Assert.Equal(b, lidb.BAux.Value.ToArray());
+        }
+    }
+
     [Theory]
     [InlineData("hyperdreambooth")]
     [InlineData("hyper-trained")]
@@ -155,7 +179,7 @@ public sealed class TwoStageTests(HyperWorkshop workshop, Devices devices) : Dev
         return predictor.Update(Arena("cpu"), ImageFile.Load(workshop.Model.Photo));
     }
 
-    Finetuning Tuning(DiffusionModel model, Method method, PredictedUpdate update)
+    Finetuning Tuning(DiffusionModel model, Method method, PredictedUpdate? update)
     {
         (float[] latent, Shape shape) = Photo.Encode(model, Arena("cpu"), Photo.Fit(ImageFile.Load(workshop.Model.Photo), 16));
         return new Finetuning(model, method, new Subject(), latent, [], shape, 1, Arena("cpu"), update);
