@@ -60,6 +60,9 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
             Assert.True(row.Bytes > 0 && row.Seconds > 0);
         }
 
+        // One dot a method, at the size of its weights.
+        Assert.Equal(2, File.ReadAllText(Path.Combine(run.Out, "fidelity-against-size.svg")).Split("r=\"4\"").Length - 1);
+
         PairedDifference difference = Assert.Single(result.Groups[0].Differences, d => d.Method == "lora" && d.Minus == "lidb");
         Assert.Equal(
             Row(result, "lora").Scores[Measure.FaceRec].Mean - Row(result, "lidb").Scores[Measure.FaceRec].Mean, difference.Scores[Measure.FaceRec].Mean, Tolerance);

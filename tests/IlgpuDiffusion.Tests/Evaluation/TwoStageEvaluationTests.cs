@@ -128,7 +128,7 @@ public sealed class TwoStageEvaluationTests : IClassFixture<HyperWorkshop>
     }
 
     // Its mean is large enough that a prediction is seen, its outputs are what the picture makes of them.
-    static void SaveHypernetwork(HyperWorkshop workshop, string folder)
+    internal static void SaveHypernetwork(HyperWorkshop workshop, string folder)
     {
         using Device device = Device.Open("cpu", 1);
         using DiffusionModel model = workshop.Load(device);

@@ -28,7 +28,7 @@ public static class EvaluationPage
         if (report.Charts.Count > 0)
         {
             string charts = string.Concat(report.Charts.Select(c => $"<div class=\"card\">{LossCurveSvg.Render(c.Title, c.Series, window: 1, xLabel: c.XLabel)}</div>\n"));
-            HtmlReport.Section(html, "As iterations grow", charts);
+            HtmlReport.Section(html, "Charts", charts);
         }
 
         foreach (ReportGallery gallery in report.Galleries)

@@ -10,7 +10,7 @@ public sealed record CurveSeries(string Name, IReadOnlyList<(double Step, double
     public static CurveSeries FromValues(string name, IEnumerable<double> values) => new(name, [.. values.Select((v, i) => ((double)i, v))]);
 }
 
-/// A line chart as one SVG, light or dark as its reader prefers: raw points faint, their centred moving average as a line. The legend
+/// A line chart as one SVG, light or dark as its reader prefers: raw points faint, their centred moving average as a line; a point that is alone is a dot. The legend
 /// states where each average ended. The value axis holds the averages and the middle 96 % of the points; the few points beyond sit on
 /// its border, so that one outlier does not flatten the rest.
 public static class LossCurveSvg
@@ -64,7 +64,9 @@ public static class LossCurveSvg
                 svg.Append($"""<circle cx="{X(step):0.#}" cy="{Y(value):0.#}" r="1.8"/>""");
             svg.Append("</g>");
             string line = string.Join(' ', Thinned(mean[i], MostVertices).Select(p => $"{X(p.Step):0.#},{Y(p.Value):0.#}"));
-            svg.Append($"""<polyline class="mean" stroke="{colour}" points="{line}"/>""");
+            svg.Append(mean[i] is [(double onlyStep, double onlyValue)]
+                ? $"""<circle fill="{colour}" cx="{X(onlyStep):0.#}" cy="{Y(onlyValue):0.#}" r="4"/>"""
+                : $"""<polyline class="mean" stroke="{colour}" points="{line}"/>""");
         }
         AppendLegend(svg, keys);
         return svg.Append("</svg>").ToString();

@@ -76,10 +76,10 @@ sealed class EvaluationFiles
         {
             Text("curves.csv", Csv.Curves(result));
             Text("equal-prompt.csv", Csv.Equal(result));
-            foreach (ReportChart chart in report.Charts)
-                Text($"{Personalization.Prompts.Slug(chart.Title)}.svg", LossCurveSvg.Render(chart.Title, chart.Series, window: 1, xLabel: chart.XLabel));
         }
 
+        foreach (ReportChart chart in report.Charts)
+            Text($"{Personalization.Prompts.Slug(chart.Title)}.svg", LossCurveSvg.Render(chart.Title, chart.Series, window: 1, xLabel: chart.XLabel));
         EvaluationPage.Write(Path.Combine(run.Out, "report.html"), report);
     }
 

@@ -140,9 +140,17 @@ sealed class EvaluationSummary(EvaluationResult result)
             Chart("Prompt-following", "iteration", p => p.Step, p => p.Prompt),
             Chart("Fidelity against seconds", "seconds", p => p.Seconds, p => p.Fidelity),
             Chart("Loss on the photo against seconds", "seconds", p => p.Seconds, p => p.Loss),
+            new ReportChart("Fidelity against size", "log10 of the bytes of one person's weights", [.. BySize()]),
         ];
         return all.Where(c => c.Series.Any(s => s.Points.Count > 0));
     }
+
+    // A method is a point; one that was run with several settings is a line.
+    IEnumerable<CurveSeries> BySize() =>
+        from row in result.Rows
+        where row is { Kind: RowKind.Method, Bytes: > 0 } && row.Scores.ContainsKey(Measure.FaceRec)
+        group (Math.Log10(row.Bytes!.Value), row.Scores[Measure.FaceRec].Mean) by row.Method.Split('@')[0] into method
+        select new CurveSeries(method.Key, [.. method.Order()]);
 
     static string Three(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);
 

@@ -46,6 +46,15 @@ public sealed class LossCurveSvgTests
     }
 
     [Fact]
+    public void A_point_that_is_alone_is_a_dot_and_no_line()
+    {
+        XElement svg = Parse(LossCurveSvg.Render("t", [CurveSeries.FromValues("one", [2]), CurveSeries.FromValues("two", [1, 3])]));
+
+        Assert.Single(svg.Elements(Svg + "polyline"));
+        Assert.Single(svg.Elements(Svg + "circle"));
+    }
+
+    [Fact]
     public void One_outlier_does_not_flatten_the_rest_and_long_runs_are_thinned()
     {
         double[] values = [.. Enumerable.Range(0, 20_000).Select(i => i % 2 == 0 ? 1.0 : 2.0)];
