@@ -30,6 +30,7 @@ sealed class TrainHypernetworkVerb : Verb
     readonly Option<int> batch;
     readonly Option<int> steps;
     readonly Option<double> learningRate;
+    readonly Option<ulong> seed;
     readonly Option<int> probeEvery;
     readonly Option<int> probePeople;
     readonly DeviceOptions device;
@@ -70,6 +71,7 @@ sealed class TrainHypernetworkVerb : Verb
         batch = Number("--batch", "People a step.", 1, 4096, Standard.People);
         steps = Number("--steps", "Steps.", 1, 100_000_000, Standard.Steps);
         learningRate = Number("--learning-rate", "Learning rate.", 1e-12, 1.0, Standard.LearningRate);
+        seed = Number("--seed", "Of people, photos, timesteps and noise of the steps: another one than the first run's where a run goes on from it (--from).", 0ul, ulong.MaxValue, Standard.Seed);
         probeEvery = Number("--probe-every", "Steps between probes.", 1, 1_000_000, Standard.ProbeEvery);
         probePeople = Number("--probe-people", "People of each kind in a probe.", 2, 1000, Standard.ProbePeople);
         device = new DeviceOptions(this);
@@ -126,6 +128,7 @@ sealed class TrainHypernetworkVerb : Verb
             RealShare = parsed.GetRequiredValue(realShare),
             Steps = parsed.GetRequiredValue(steps),
             LearningRate = parsed.GetRequiredValue(learningRate),
+            Seed = parsed.GetRequiredValue(seed),
             ProbeEvery = parsed.GetRequiredValue(probeEvery),
             ProbePeople = parsed.GetRequiredValue(probePeople),
         };

@@ -35,13 +35,14 @@ public sealed class LidbSpace : IDisposable
                 Bases.Root.Scope(t.Path).Get("B_aux", [BOf(t), t.Layer.OutFeatures]))),
         ];
         Bases.Allocate(device, "LiDB bases");
-        starts = new float[targets.Count][];
-        for (int i = 0; i < targets.Count; i++)
+        starts = [.. targets.Select(t => new float[AOf(t)])];
+        for (int i = 0; i < targets.Count && !device.Plans; i++)
         {
             (float[] a, float[] b) = basis.For(targets[i], AOf(targets[i]), BOf(targets[i]));
             bases[i].A.Value.CopyFrom(a);
             bases[i].B.Value.CopyFrom(b);
-            starts[i] = sharedStart ? RandomBasis.Columns(seed, $"{targets[i].Path}.A_train", AOf(targets[i]), 1) : new float[AOf(targets[i])];
+            if (sharedStart)
+                starts[i] = RandomBasis.Columns(seed, $"{targets[i].Path}.A_train", AOf(targets[i]), 1);
         }
     }
 

@@ -19,6 +19,9 @@ public enum MemoryUse
 
     /// Forward and backward: checkpointing.
     Training,
+
+    /// A prediction: nothing.
+    Prediction,
 }
 
 /// One part of a run with the bytes that each owner holds when it holds most.

@@ -122,7 +122,8 @@ public sealed class PersonPredictor : IDisposable
     public static PersonPredictor Load(string folder, DiffusionModel model)
     {
         Saved saved = ReadSettings(Path.Combine(folder, SettingsName));
-        if (saved.BaseSha256 != LidbFile.BaseHash(model))
+        // A device that plans holds no weights to know the model by.
+        if (!model.Device.Plans && saved.BaseSha256 != LidbFile.BaseHash(model))
             throw new IlgdException($"{folder}: this hypernetwork belongs to another base model (base_sha256 {saved.BaseSha256[..Math.Min(12, saved.BaseSha256.Length)]}…): load that one");
         HyperNetwork hyper = new(HyperNetworkConfig.Load(Path.Combine(folder, Config)));
         // Whatever the bases started as, what they are now is in the file.

@@ -16,6 +16,15 @@ static class PersonalizationPlan
         int size = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;
         using Arena arena = new(model.Device);
         (float[] latent, Shape shape) = phases.Add("photo", MemoryUse.Autoencoder, () => Photo.Encode(model, arena, new RgbImage(size, size), memory));
+        if (run is { Method.Prediction: not PredictionUse.None, Hypernetwork: { } folder })
+        {
+            phases.Add("prediction", MemoryUse.Prediction, () =>
+            {
+                using PersonPredictor predictor = PersonPredictor.Load(folder, model);
+                return predictor.Update(arena, new RgbImage(size, size), run.Method.Refinements);
+            });
+        }
+
         phases.Add("loss", MemoryUse.Sampling, () => PhotoLoss.Measure(model, arena, latent, shape, run.Subject.InstancePrompt, PhotoLoss.PairsAtOnce(shape)));
 
         float[] prior = new float[run.Method.PriorPairs > 0 ? run.Method.PriorPictures * shape.Count : 0];

@@ -79,6 +79,31 @@ public sealed class TwoStageTests(HyperWorkshop workshop, Devices devices) : Dev
         }
     }
 
+    [Fact]
+    public void The_plan_holds_what_a_prediction_takes()
+    {
+        PersonalizationRun run = new()
+        {
+            Photo = workshop.Model.Photo,
+            Model = workshop.Model.Folder,
+            Hypernetwork = Hypernetwork(),
+            Method = Method.HyperDreamBooth with { Steps = 1, Pairs = 1 },
+            Prompts = ["a [V] face"],
+            Threads = 1,
+            Out = workshop.Model.NewPlace(),
+        };
+        MemoryPhase planned = PersonalizationPlan.Of(run).Phases.Single(p => p.Phase == "prediction");
+        using Device device = IlgpuDiffusion.Tensors.Device.Open("cpu", 1);
+        using DiffusionModel model = workshop.Load(device);
+        using Arena arena = new(device);
+        device.ResetPeak();
+        using PersonPredictor predictor = PersonPredictor.Load(run.Hypernetwork!, model);
+        predictor.Update(arena, new RgbImage(16, 16));
+        // The same code without its kernels.
+        Assert.Equal(device.AtPeak.Sum(o => o.Value), planned.Bytes - MemoryPlan.ProgramBytes);
+        Assert.Contains(planned.Owners, o => o.Key.Contains("hypernetwork", StringComparison.Ordinal) && o.Value > 0);
+    }
+
     [Theory]
     [InlineData("hyperdreambooth", true)]
     [InlineData("hyper-trained", false)]

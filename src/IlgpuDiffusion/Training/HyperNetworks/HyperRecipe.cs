@@ -58,6 +58,9 @@ public sealed record HyperRecipe
 
     public int ProbePairs { get; init; } = 8;
 
+    /// Of a probe's noise: the same in every run, so that runs can be compared.
+    public ulong ProbeSeed { get; init; } = 23;
+
     /// As the paper has it: one photo, one prompt, both losses.
     public static HyperRecipe Paper { get; } = new() { Predictor = PredictorSettings.Paper, SamePictureShare = 1, TargetWeight = 0.1, MinSnrGamma = null };
 }

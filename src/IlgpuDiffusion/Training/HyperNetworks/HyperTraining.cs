@@ -65,7 +65,7 @@ public sealed class HyperTraining(HyperRecipe recipe, HyperInputs inputs, Device
         LatentSet latents = Latents(model, people, arena, baseHash);
         Subject subject = new();
         HyperLoss loss = new(model, predictor, people, latents, targets, subject, recipe);
-        HyperProbe probe = new(model, predictor, arena, subject.InstancePrompt, recipe.ProbePairs, recipe.Seed);
+        HyperProbe probe = new(model, predictor, arena, subject.InstancePrompt, recipe.ProbePairs, recipe.ProbeSeed);
         ProbePerson[] rendered = [.. Enumerable.Range(0, recipe.ProbePeople).Select(i => ProbeOf(model, arena, HeldOutPictures.Rendered(i, new FaceContext(), 4, pictureSize), pictureSize))];
         ProbePerson[] real = [.. HeldOutPictures.Pairs(photos).Take(recipe.ProbePeople).Select(p => ProbeOf(model, arena, HeldOutPictures.Real(p.Neutral, pictureSize), pictureSize))];
 
