@@ -17,6 +17,7 @@ sealed class EvaluateVerb : Verb
     readonly Option<int> seeds;
     readonly Option<int> samples;
     readonly Option<int[]> curve;
+    readonly StudyOptions study;
     readonly Option<string?> hypernetwork;
     readonly Option<string?> faceEncoder;
     readonly Option<string?> dino;
@@ -54,6 +55,7 @@ sealed class EvaluateVerb : Verb
         curve = Option<int[]>("--curve", "Iterations at which methods are looked at too. [default: their last alone]", "N,…");
         curve.AllowMultipleArgumentsPerToken = true;
         curve.CustomParser = Numbers;
+        study = new StudyOptions(this, methods);
         hypernetwork = Option<string?>("--hypernetwork", $"Folder of a hypernetwork, for methods that start from its prediction. [default: the model's folder {PersonPredictor.FolderName}]", "DIR");
         faceEncoder = Option<string?>("--face-encoder", "Recognises faces: a network of `ilgd train evaluators`, a ViT, or facenet-pytorch's. [default: the model's evaluators/judge or face]", "DIR");
         dino = Option<string?>("--dino", "Says how alike pictures are: a network of `ilgd train evaluators`, or DINO's ViT. [default: the model's evaluators/dino]", "DIR");
@@ -93,6 +95,8 @@ sealed class EvaluateVerb : Verb
         foreach (string why in result.Rows.SelectMany(row => row.Absent).Where(a => result.Rows.All(row => row.Absent.ContainsKey(a.Key))).Select(a => $"{a.Key.Name} not measured: {a.Value}").Distinct())
             output.WriteLine(why);
         output.WriteLine($"open {Path.Combine(run.Out, "report.html")}");
+        if (run.Study is not null)
+            output.WriteLine($"send {Path.Combine(run.Out, "study.html")} round and keep {StudyKey.FileName}: ilgd study {Path.Combine(run.Out, StudyKey.FileName)} ANSWERS…");
         return 0;
     }
 
@@ -108,6 +112,7 @@ sealed class EvaluateVerb : Verb
         Seeds = parsed.GetRequiredValue(seeds),
         Samples = parsed.GetRequiredValue(samples),
         Curve = parsed.GetValue(curve) ?? [],
+        Study = study.Of(parsed),
         Hypernetwork = parsed.GetValue(hypernetwork) ?? PersonPredictor.In(model.Path(parsed)),
         FaceEncoder = parsed.GetValue(faceEncoder),
         Dino = parsed.GetValue(dino),
@@ -120,7 +125,7 @@ sealed class EvaluateVerb : Verb
         Out = parsed.GetRequiredValue(outFolder),
     };
 
-    static IEnumerable<string> Items(ArgumentResult argument) =>
+    internal static IEnumerable<string> Items(ArgumentResult argument) =>
         argument.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 
     static string[] Names(ArgumentResult argument)

@@ -18,6 +18,7 @@ static class Ilgd
             new PersonalizeVerb(),
             new GenerateVerb(),
             new EvaluateVerb(),
+            new StudyVerb(),
             new InterpolateVerb(),
             new DevicesVerb(),
             new Command("kernels", "Look at the kernels.") { new KernelsListVerb(), new KernelsDumpVerb(), new KernelsRunVerb() },

@@ -40,6 +40,9 @@ public sealed record EvaluationRun
     /// Iterations at which a method is looked at, besides its last.
     public IReadOnlyList<int> Curve { get; init; } = [];
 
+    /// Two of the methods for people to compare, by a page and its key; null is no study.
+    public StudySettings? Study { get; init; }
+
     /// Folders of the networks that judge; null takes what lies in the model's folder.
     public string? FaceEncoder { get; init; }
 

@@ -14,6 +14,7 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("personalize")]
     [InlineData("generate")]
     [InlineData("evaluate")]
+    [InlineData("study")]
     [InlineData("devices")]
     [InlineData("train", "base")]
     [InlineData("train", "evaluators")]

@@ -198,6 +198,36 @@ public sealed class EvaluatorTests : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void A_study_shows_what_the_two_methods_drew_on_the_sides_that_its_key_names()
+    {
+        EvaluationRun run = Settings() with { Study = new StudySettings("lidb", "lora") { Pairs = 5 } };
+        Run(run);
+        string[] files = [Path.Combine(run.Out, "study.html"), Path.Combine(run.Out, "study-key.json")];
+        string page = File.ReadAllText(files[0]);
+        StudyKey key = StudyKey.Load(files[1]);
+        Assert.Equal(10, key.Questions.Count);
+        Assert.Contains($"data-study=\"{key.Study}\"", page);
+        RgbImage[][] shown = [.. StudyCase.Pictures(page).Chunk(3)];
+        Assert.Equal(5, shown.Length);
+        foreach ((int i, StudyQuestion question) in key.Questions.Index())
+        {
+            int person = question.Person[^1] - '0', prompt = Array.FindIndex(Prompts, p => p.Text == question.Prompt);
+            RgbImage[] expected = [Fitted(person, "neutral"), Drawn(run, question.Person, question.Left)[prompt], Drawn(run, question.Person, question.Right)[prompt]];
+            Assert.Equal(expected.Select(p => p.Pixels), shown[i % 5].Select(p => p.Pixels));
+        }
+
+        // The same study again, from the trials that are there; without it nothing else is different.
+        byte[] table = File.ReadAllBytes(Path.Combine(run.Out, "table.json"));
+        byte[][] written = [.. files.Select(File.ReadAllBytes)];
+        EvaluationResult again = Run(run);
+        Assert.Equal((0, 7), (again.Made, again.Found));
+        Assert.Equal(written, files.Select(File.ReadAllBytes));
+        Assert.Equal(0, Run(run with { Study = null }).Made);
+        Assert.Equal(table, File.ReadAllBytes(Path.Combine(run.Out, "table.json")));
+        Assert.Contains("'k1' is none of the methods", Assert.Throws<IlgdException>(() => Run(run with { Study = new StudySettings("lora", "k1") })).Message);
+    }
+
+    [Fact]
     public void Several_folders_of_people_have_rows_of_their_own()
     {
         string second = Path.Combine(model.Root, "second");

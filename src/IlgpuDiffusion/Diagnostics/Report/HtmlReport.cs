@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
+using System.Security.Cryptography;
 using System.Text;
 using IlgpuDiffusion.IO;
 
@@ -37,17 +38,17 @@ public static partial class HtmlReport
 
     internal const string Foot = "</main>\n</body>\n</html>\n";
 
-    /// The page up to its content: nothing is fetched and nothing runs.
-    internal static void AppendHead(StringBuilder html, string title) => html.Append($"""
+    /// The page up to its content: nothing is fetched, and nothing runs but `script`, word for word, where the page has it. `style`: added to the pages' own
+    internal static void AppendHead(StringBuilder html, string title, string style = "", string script = "") => html.Append($"""
         <!doctype html>
         <html lang="en">
         <head>
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width,initial-scale=1">
         <meta name="color-scheme" content="light dark">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none';img-src data:;style-src 'unsafe-inline'">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none';img-src data:;style-src 'unsafe-inline'{(script.Length > 0 ? $";script-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(script)))}'" : "")}">
         <title>{Escape(title)}</title>
-        <style>{Style}</style>
+        <style>{Style}{style}</style>
         </head>
         <body>
         <main>

@@ -12,6 +12,7 @@ sealed class EvaluationFiles
     const byte Paper = 250;
 
     readonly EvaluationRun run;
+    readonly StudyFiles? study;
     readonly HashSet<EvaluatedPerson> onPage;
     readonly List<ReportGallery> galleries = [];
     readonly List<(string Label, Trial Trial)> everybodys = [], persons = [];
@@ -19,6 +20,7 @@ sealed class EvaluationFiles
     EvaluationFiles(EvaluationRun run, IReadOnlyList<EvaluatedPerson> people)
     {
         this.run = run;
+        study = run.Study is { } settings ? new StudyFiles(run, settings, people) : null;
         // Evenly from the whole list, so that every folder of people is shown.
         int shown = Math.Min(MostOnPage, people.Count);
         onPage = [.. Enumerable.Range(0, shown).Select(i => people[i * people.Count / shown])];
@@ -45,6 +47,8 @@ sealed class EvaluationFiles
     public Trial Shown(EvaluatedPerson? person, string label, Trial trial)
     {
         (person is null ? everybodys : persons).Add((label, trial));
+        if (person is not null)
+            study?.Take(person, label, trial);
         return trial;
     }
 
@@ -81,6 +85,7 @@ sealed class EvaluationFiles
         foreach (ReportChart chart in report.Charts)
             Text($"{Personalization.Prompts.Slug(chart.Title)}.svg", LossCurveSvg.Render(chart.Title, chart.Series, window: 1, xLabel: chart.XLabel));
         EvaluationPage.Write(Path.Combine(run.Out, "report.html"), report);
+        study?.Write();
     }
 
     void Text(string name, string text) => AtomicFile.Write(Path.Combine(run.Out, name), stream => stream.Write(Encoding.UTF8.GetBytes(text)));
