@@ -63,13 +63,13 @@ public sealed class FullSizeHyperStepTests(ITestOutputHelper output)
     }
 
     // Seconds of each part of both steps, cut where the next part's first operation begins: pictures go through the encoder in front of the first step's hypernetwork, the text encoder begins
-    // with its tokens and the UNet, but for the timesteps' two small layers, with a convolution; the gradient's norm ends the backward pass.
+    // with its tokens, the last to be looked up, and the UNet, but for the timesteps' two small layers, with a convolution; the gradient's norm ends the backward pass.
     IEnumerable<string> Parts(Profiler profiler)
     {
         LaunchEvent[] launches = [.. profiler.Launches.Where(l => l.Depth == 0).OrderBy(l => l.Begin)];
         foreach ((string step, long begin, long backward, long end) in steps)
         {
-            long text = FirstOf("TokenEmbedding.Forward", begin);
+            long text = launches.Last(l => l.Begin < backward && l.Operation == "TokenEmbedding.Forward").Begin;
             (string Part, long From)[] cuts =
             [
                 (step == First ? "encoder and hypernetwork, forward" : "hypernetwork, forward", begin),
