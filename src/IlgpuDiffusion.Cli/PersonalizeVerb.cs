@@ -17,9 +17,12 @@ sealed class PersonalizeVerb : Verb
     readonly Option<int> pairs;
     readonly Option<int> rank;
     readonly Option<double> learningRate;
-    readonly Option<double> snrGamma;
+    readonly LossOptions loss;
+    readonly Option<double> noiseOffset;
+    readonly Option<double> ipNoiseGamma;
     readonly Option<ulong> seed;
     readonly Option<CropBox?> crop;
+    readonly Option<string?> mask;
     readonly Option<int> prior;
     readonly SamplingOptions sampling;
     readonly Option<string> identifier;
@@ -54,13 +57,16 @@ sealed class PersonalizeVerb : Verb
         prompts = Option<string[]>("--prompt", "What to draw; [V] stands for the person. May be given several times. [default: eight of them]", "TEXT");
         promptFile = Option<string?>("--prompts", "A file with one prompt a line.", "FILE");
         steps = Number("--steps", "Finetuning steps. [default: the method's]", 1, 100_000);
-        pairs = Number("--pairs", "Noisy copies of the photo a step. [default: the method's]", 1, 1024);
+        pairs = Number("--pairs", "Noisy copies of the photo a step. [default: the method's, or as many as go through the network at once: one of 512 pixels]", 1, 1024);
         rank = Number("--rank", "Rank of the update. [default: the method's]", 1, 16);
         learningRate = Number("--learning-rate", "Learning rate. [default: the method's]", 1e-12, 10.0);
-        snrGamma = Number("--snr-gamma", "Weigh timesteps by Min-SNR with this gamma (5 in the paper). [default: all alike]", 1e-3, 1e6);
+        loss = new LossOptions(this, "none, all alike");
+        noiseOffset = Number("--noise-offset", "Noise of one colour all over the latent beside each pixel's own, so that brightness is learned too; 0.05 to 0.1 is usual.", 0.0, 1.0, 0.0);
+        ipNoiseGamma = Number("--ip-noise-gamma", "Input perturbation: so much more noise in what the network sees than in what it is to find; 0.1 in the paper.", 0.0, 1.0, 0.0);
         seed = Number("--seed", "Of training and pictures: the same seed gives the same files.", 0ul, ulong.MaxValue, 0ul);
         crop = Option<CropBox?>("--crop", "The face: left, top and side of a square in pixels. [default: the largest in the middle]", "X,Y,SIZE");
         crop.CustomParser = CropText.Parse;
+        mask = Option<string?>("--mask", "A picture as large as the photo: what is white there is learned, what is black is not. [default: all of the face's square is]", "FILE");
         prior = Number("--prior", "Pictures of the class a step that hold the model to what it knew (prior preservation). [default: the method's]", 0, 1024);
         sampling = new SamplingOptions(this, "--sampling-steps");
         identifier = Option<string>("--identifier", "The rare word that [V] becomes.", "WORD");
@@ -101,13 +107,19 @@ sealed class PersonalizeVerb : Verb
     {
         string? predictor = parsed.GetValue(hypernetwork) ?? PersonPredictor.In(model.Path(parsed));
         Method chosen = parsed.GetValue(method) is { } name ? Method.ByName(name) : Method.Default(predictor is not null);
+        (string? weighting, double? gamma) = loss.Of(parsed, chosen.LossWeighting, chosen.MinSnrGamma);
         chosen = chosen with
         {
             Steps = Given(parsed, steps, chosen.Steps),
             Pairs = Given(parsed, pairs, chosen.Pairs),
+            PairsAsked = parsed.GetResult(pairs) is { Implicit: false },
             Rank = Given(parsed, rank, chosen.Rank),
-            MinSnrGamma = parsed.GetResult(snrGamma) is { Implicit: false } ? parsed.GetValue(snrGamma) : chosen.MinSnrGamma,
+            MinSnrGamma = gamma,
+            LossWeighting = weighting,
+            NoiseOffset = parsed.GetValue(noiseOffset),
+            InputPerturbation = parsed.GetValue(ipNoiseGamma),
             PriorPairs = Given(parsed, prior, chosen.PriorPairs),
+            PriorPairsAsked = parsed.GetResult(prior) is { Implicit: false },
             Optimizer = chosen.Optimizer with { LearningRate = Given(parsed, learningRate, chosen.Optimizer.LearningRate) },
         };
         List<string> texts = [.. parsed.GetValue(prompts) ?? []];
@@ -117,6 +129,7 @@ sealed class PersonalizeVerb : Verb
         {
             Photo = parsed.GetRequiredValue(photo),
             Crop = parsed.GetValue(crop),
+            Mask = parsed.GetValue(mask),
             Model = model.Path(parsed),
             Variant = model.Variant(parsed),
             ModelConfig = model.Config(parsed),

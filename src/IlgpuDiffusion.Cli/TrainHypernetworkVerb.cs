@@ -23,7 +23,7 @@ sealed class TrainHypernetworkVerb : Verb
     readonly Option<string?> adapters;
     readonly Option<double> diffusionWeight;
     readonly Option<double> targetWeight;
-    readonly Option<double> snrGamma;
+    readonly LossOptions loss;
     readonly Option<int> refinements;
     readonly Option<int> people;
     readonly Option<int> each;
@@ -63,7 +63,7 @@ sealed class TrainHypernetworkVerb : Verb
         adapters = Option<string?>("--adapters", "Folder with adapter files, for --basis principal.", "DIR");
         diffusionWeight = Number("--diffusion-weight", "Weight of the diffusion loss; 0 leaves it out. [default: the mode's]", 0.0, 1e6);
         targetWeight = Number("--target-weight", "Weight of the distance to the targets; 0 leaves it out. [default: the mode's]", 0.0, 1e6);
-        snrGamma = Number("--snr-gamma", "Weigh timesteps by Min-SNR with this gamma; a very large one weighs all alike. [default: the mode's]", 1e-3, 1e9);
+        loss = new LossOptions(this, "the mode's");
         refinements = Number("--refinements", "Times that the prediction is refined. [default: the mode's]", 1, 64);
         people = Number("--people", "Rendered people.", 1, 1_000_000, Standard.RenderedPeople);
         each = Number("--each", "Pictures rendered of each.", 2, 1000, Standard.PicturesEach);
@@ -110,6 +110,7 @@ sealed class TrainHypernetworkVerb : Verb
     {
         HyperRecipe start = parsed.GetRequiredValue(mode) == "paper" ? HyperRecipe.Paper : Standard;
         string? asked = parsed.GetValue(basis);
+        (string? weighting, double? gamma) = loss.Of(parsed, start.LossWeighting, start.MinSnrGamma);
         return start with
         {
             Predictor = start.Predictor with
@@ -121,7 +122,8 @@ sealed class TrainHypernetworkVerb : Verb
             },
             DiffusionWeight = Given(parsed, diffusionWeight, start.DiffusionWeight),
             TargetWeight = Given(parsed, targetWeight, start.TargetWeight),
-            MinSnrGamma = parsed.GetResult(snrGamma) is { Implicit: false } ? parsed.GetValue(snrGamma) : start.MinSnrGamma,
+            MinSnrGamma = gamma,
+            LossWeighting = weighting,
             RenderedPeople = parsed.GetRequiredValue(people),
             PicturesEach = parsed.GetRequiredValue(each),
             People = parsed.GetRequiredValue(batch),

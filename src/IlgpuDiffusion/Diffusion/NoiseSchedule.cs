@@ -50,28 +50,17 @@ public sealed class NoiseSchedule
     /// Signal-to-noise ratio α_t² / σ_t².
     public double Snr(int t) => alphasCumprod[t] / (1.0 - alphasCumprod[t]);
 
-    /// Loss weight of Min-SNR-γ (Hang et al. 2023) for this model's prediction type:
-    /// min(SNR, γ) / SNR for ε, min(SNR, γ) / (SNR + 1) for v, min(SNR, γ) for x₀. At SNR 0 the ε weight is its limit, 1.
-    public double MinSnrWeight(int t, double gamma = 5)
-    {
-        double snr = Snr(t);
-        double clipped = Math.Min(snr, gamma);
-        return PredictionType switch
-        {
-            PredictionType.Epsilon => snr > 0 ? clipped / snr : 1,
-            PredictionType.V => clipped / (snr + 1),
-            _ => clipped,
-        };
-    }
+    /// What the loss at a timestep counts for.
+    public double LossWeight(int t, ILossWeighting weighting) => weighting.Of(Snr(t), PredictionType);
 
-    /// The loss weights of a batch for Min-SNR-γ; none, which is 1 for all, without γ.
-    public float[] LossWeights(ReadOnlySpan<int> timesteps, double? gamma)
+    /// The loss weights of a batch; none, which is 1 for all, without a weighting.
+    public float[] LossWeights(ReadOnlySpan<int> timesteps, ILossWeighting? weighting)
     {
-        if (gamma is not { } g)
+        if (weighting is null)
             return [];
         float[] weights = new float[timesteps.Length];
         for (int b = 0; b < weights.Length; b++)
-            weights[b] = (float)MinSnrWeight(timesteps[b], g);
+            weights[b] = (float)LossWeight(timesteps[b], weighting);
         return weights;
     }
 

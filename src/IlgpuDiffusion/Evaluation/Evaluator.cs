@@ -33,7 +33,7 @@ public sealed class Evaluator(EvaluationRun run, Action<PhaseProgress>? progress
     {
         using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig);
-        run = run with { Sampling = run.Sampling.For(model) };
+        run = run with { Sampling = run.Sampling.For(model), Methods = [.. run.Methods.Select(method => method.For(model))] };
         foreach (EvaluationPrompt prompt in run.Prompts)
             Prompts.Check(model, run.Subject.Fill(prompt.Text));
         int size = (model.UNet.Config.SampleSize ?? 64) * model.Vae.Config.Downscale;

@@ -16,20 +16,27 @@ public sealed class Finetuning : IDisposable
     const int MostRank = 16;
     const uint NoiseStream = 11, TimeStream = 12, PriorStream = 13, PriorTimeStream = 14;
 
+    // Of the offset and of the perturbation: so much after the noise's own.
+    const uint OffsetAfter = 40, PerturbationAfter = 50;
+
     readonly DiffusionModel model;
     readonly Method method;
     readonly Subject subject;
     readonly ulong seed;
     readonly NoiseSchedule schedule;
+    readonly ILossWeighting? weighting;
+    readonly float[]? mask;
     readonly List<Trainee> trainees = [];
     readonly TrainLoop loop;
 
     /// `latent`: (h, w, L) of the photo, scaled   `prior`: latents of class pictures, (N, h, w, L), for methods with prior preservation
-    /// `prediction`: for methods that start from one
+    /// `prediction`: for methods that start from one   `mask`: what each position of the photo counts for, (h, w); null is 1
+    /// Errors: a loss weighting that this model or its settings do not have.
     public Finetuning(
         DiffusionModel model, Method method, Subject subject, float[] latent, float[] prior, Shape latentShape, ulong seed, Arena arena, PredictedUpdate? prediction = null,
-        MemorySettings? memory = null)
+        MemorySettings? memory = null, float[]? mask = null)
     {
+        this.mask = mask;
         this.model = model;
         this.method = method;
         this.subject = subject;
@@ -38,6 +45,7 @@ public sealed class Finetuning : IDisposable
         Prior = prior;
         LatentShape = latentShape;
         schedule = new NoiseSchedule(model.Scheduler);
+        weighting = LossWeightings.Create(method.LossWeighting, method.MinSnrGamma, schedule.PredictionType);
         switch (method.Trains)
         {
             case Trains.Everything:
@@ -186,9 +194,13 @@ public sealed class Finetuning : IDisposable
             latents.AsSpan((first + i) % given * each, each).CopyTo(x0.AsSpan(i * each));
         new RngStream(seed, noiseStream, (ulong)step).FillNormal(noise, (long)first * each);
         int[] timesteps = Timesteps.Stratified(new RngStream(seed, timeStream, (ulong)step), all, schedule.Count)[part];
-        NoisyBatch batch = new(x0, noise, timesteps, [pairs, LatentShape[0], LatentShape[1], LatentShape[2]]);
+        NoisyBatch batch = new(x0, noise, timesteps, [pairs, LatentShape[0], LatentShape[1], LatentShape[2]]) { Mask = noiseStream == NoiseStream ? mask : null };
+        if (method.NoiseOffset > 0)
+            batch = batch.WithOffset(method.NoiseOffset, new RngStream(seed, noiseStream + OffsetAfter, (ulong)step), first);
+        if (method.InputPerturbation > 0)
+            batch = batch.WithPerturbation(method.InputPerturbation, new RngStream(seed, noiseStream + PerturbationAfter, (ulong)step), first);
         int[] prompts = [.. Enumerable.Repeat(ids, pairs).SelectMany(x => x)];
-        return DenoisingLoss.Forward(tape, model.UNet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs), schedule.LossWeights(timesteps, method.MinSnrGamma));
+        return DenoisingLoss.Forward(tape, model.UNet, schedule, batch, model.TextEncoder.Forward(tape, prompts, pairs), schedule.LossWeights(timesteps, weighting));
     }
 
     public void Dispose()

@@ -28,6 +28,10 @@ public enum MemoryUse
 public sealed record MemoryPhase(string Phase, MemoryUse Use, IReadOnlyDictionary<string, long> Owners)
 {
     public long Bytes => Owners.Values.Sum();
+
+    /// What is done in it, where that is not said by its name.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Note { get; init; }
 }
 
 /// What a run will ask for, found by going through it on <see cref="Device.Plan"/>: the run's own code, without kernels and without memory. So it cannot say something else than
@@ -95,7 +99,7 @@ public sealed record MemoryPlan(MemorySettings Settings, long? BudgetBytes, IRea
         foreach (MemoryPhase phase in Phases)
         {
             IEnumerable<string> parts = phase.Owners.Where(o => o.Value > 0).OrderByDescending(o => o.Value).Select(o => $"{o.Key} {Gigabytes(o.Value)}");
-            yield return $"  {phase.Phase,-16} {Gigabytes(phase.Bytes),9}   {string.Join(", ", parts)}";
+            yield return $"  {phase.Phase,-16} {Gigabytes(phase.Bytes),9}   {string.Join(", ", parts)}{(phase.Note is { } note ? $"; {note}" : "")}";
         }
     }
 
@@ -137,4 +141,7 @@ sealed class MemoryPhases(Device device)
         phases.Add(new MemoryPhase(phase, use, owners));
         return result;
     }
+
+    /// Of the part that was added last.
+    public void Note(string note) => phases[^1] = phases[^1] with { Note = note };
 }

@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using IlgpuDiffusion.Adapters;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Training;
 
 namespace IlgpuDiffusion.Personalization;
@@ -59,9 +61,11 @@ public sealed record Method
     public int Rank { get; init; } = 4;
 
     /// Of a low-rank update that does not start from a prediction, which has the layers of its hypernetwork.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public LayerSet Layers { get; init; }
 
     /// Of LiDB.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public LidbBasis Basis { get; init; }
 
     /// LiDB's basis sizes on the input and the output side.
@@ -72,8 +76,12 @@ public sealed record Method
     /// Optimiser iterations.
     public int Steps { get; init; } = 40;
 
-    /// (timestep, noise) pairs an iteration: the largest knob found.
+    /// (timestep, noise) pairs an iteration: the largest knob found. Of large latents fewer are taken: <see cref="For"/>.
     public int Pairs { get; init; } = 24;
+
+    /// The pairs are somebody's wish, whatever the latents. In no record, because a record holds the pairs that were taken.
+    [JsonIgnore]
+    public bool PairsAsked { get; init; }
 
     public int WarmupSteps { get; init; } = 5;
 
@@ -81,11 +89,28 @@ public sealed record Method
 
     public double MaxGradNorm { get; init; } = 1;
 
-    /// γ of Min-SNR loss weights (Hang et al. 2023); null weighs all timesteps alike.
+    /// γ of Min-SNR loss weights (Hang et al. 2023).
     public double? MinSnrGamma { get; init; }
+
+    /// One of <see cref="LossWeightings.Names"/>; null is Min-SNR where there is its γ, else all alike. Left out of records where it is not given, as are the next two and the layers, so that results
+    /// of earlier runs are found.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? LossWeighting { get; init; }
+
+    /// See <see cref="NoisyBatch.WithOffset"/>; 0 is none.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double NoiseOffset { get; init; }
+
+    /// γ of <see cref="NoisyBatch.WithPerturbation"/>; 0 is none.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double InputPerturbation { get; init; }
 
     /// Prior preservation (Ruiz et al. 2023, eq. 2): pairs of class pictures made by the frozen model, added to each iteration; 0 is none.
     public int PriorPairs { get; init; }
+
+    /// As <see cref="PairsAsked"/>.
+    [JsonIgnore]
+    public bool PriorPairsAsked { get; init; }
 
     public double PriorWeight { get; init; } = 1;
 
@@ -160,6 +185,16 @@ public sealed record Method
     [
         HyperDreamBooth, HyperTrained, NoHyper, OnlyHyper, K1, Lora, Lidb, DreamBooth, DreamBoothPrior, DreamBoothAgg1, DreamBoothAgg2, TextualInversion,
     ];
+
+    /// The method on a model's latents. It takes no more pairs an iteration than go through the network together (<see cref="MemorySettings.PairsAtOnce"/>): 24 on latents of 16 × 16, one on
+    /// the 64 × 64 of Stable Diffusion, which has the noise of sixteen small ones to average over and takes the time of sixteen. One is also what kohya's trainer takes where nothing is said.
+    /// Pairs that were asked for stay.
+    public Method For(DiffusionModel model)
+    {
+        long side = model.UNet.Config.SampleSize ?? 64;
+        int most = MemorySettings.PairsAtOnce(side * side);
+        return this with { Pairs = PairsAsked ? Pairs : Math.Min(Pairs, most), PriorPairs = PriorPairsAsked ? PriorPairs : Math.Min(PriorPairs, most) };
+    }
 
     /// What is done where nothing is said: both stages where there is a hypernetwork, else the one that needs none.
     public static Method Default(bool hypernetwork) => hypernetwork ? HyperDreamBooth : Lora;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using IlgpuDiffusion.Adapters;
+using IlgpuDiffusion.Diffusion;
 
 namespace IlgpuDiffusion.Personalization;
 
@@ -23,7 +24,7 @@ public sealed record MethodSetting(string Name, string Values, Func<Method, bool
     [
         Real("learning-rate", Iterates, (m, v) => m with { Optimizer = m.Optimizer with { LearningRate = v } }),
         Whole("steps", Iterates, (m, v) => m with { Steps = v }),
-        Whole("pairs", Iterates, (m, v) => m with { Pairs = v }),
+        Whole("pairs", Iterates, (m, v) => m with { Pairs = v, PairsAsked = true }),
         Whole("rank", m => m.Rank > 0 && IsLowRank(m), (m, v) => m with { Rank = v }),
         Whole("a", m => m.Trains == Trains.Lidb, (m, v) => m with { A = v }),
         Whole("b", m => m.Trains == Trains.Lidb, (m, v) => m with { B = v }),
@@ -31,6 +32,9 @@ public sealed record MethodSetting(string Name, string Values, Func<Method, bool
         Named("layers", Layers, m => m.Prediction == PredictionUse.None && IsLowRank(m), (m, v) => m with { Layers = v }),
         Whole("refinements", m => m.Prediction != PredictionUse.None, (m, v) => m with { Refinements = v }),
         Real("min-snr-gamma", Iterates, (m, v) => m with { MinSnrGamma = v }),
+        Named("loss-weighting", LossWeightings.Names.ToDictionary(name => name), Iterates, (m, v) => m with { LossWeighting = v }),
+        Real("noise-offset", Iterates, (m, v) => m with { NoiseOffset = v }),
+        Real("ip-noise-gamma", Iterates, (m, v) => m with { InputPerturbation = v }),
     ];
 
     /// `text`: a method's name, and after it any number of @setting=value: `lora@rank=4@layers=attention`. The whole text is the method's name.

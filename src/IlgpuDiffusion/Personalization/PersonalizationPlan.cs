@@ -27,20 +27,24 @@ static class PersonalizationPlan
 
         phases.Add("loss", MemoryUse.Sampling, () => PhotoLoss.Measure(model, arena, latent, shape, run.Subject.InstancePrompt, PhotoLoss.PairsAtOnce(shape)));
 
-        float[] prior = new float[run.Method.PriorPairs > 0 ? run.Method.PriorPictures * shape.Count : 0];
+        Method method = run.Method.For(model);
+        float[] prior = new float[method.PriorPairs > 0 ? method.PriorPictures * shape.Count : 0];
+        float[]? mask = Photo.Mask(run.Mask, run.Photo, run.Crop, shape);
         using Finetuning finetuning = phases.Add(
             "finetuning",
             MemoryUse.Training,
             () =>
             {
-                Method one = run.Method with { Steps = Math.Min(1, run.Method.Steps) };
+                Method one = method with { Steps = Math.Min(1, method.Steps) };
                 PredictedUpdate? prediction = one.Prediction == PredictionUse.None ? null : PredictedUpdate.Nothing(model);
-                Finetuning tuned = new(model, one, run.Subject, latent, prior, shape, run.Seed, arena, prediction, memory);
+                Finetuning tuned = new(model, one, run.Subject, latent, prior, shape, run.Seed, arena, prediction, memory, mask);
                 tuned.Run();
                 arena.Release();
                 return tuned;
             },
             ("latents", (latent.LongLength * (1 + run.Others.Count) + prior.Length) * sizeof(float)));
+        if (method.Steps > 0)
+            phases.Note(Iteration(method, run.Method));
 
         // The last pictures are drawn while the optimiser is still there: the most that pictures take.
         PictureSampler sampler = new(model, arena, run.Sampling with { Scheduler = "ddim", Steps = 1 }, run.Subject, size, size, memory: memory);
@@ -50,4 +54,11 @@ static class PersonalizationPlan
         float[] drawn = phases.Add("pictures", MemoryUse.Sampling, () => sampler.Latents(prompts, noise, finetuning.Adaptation), pictures);
         phases.Add("decode", MemoryUse.Autoencoder, () => sampler.Decode(drawn.AsSpan(0, latent.Length).ToArray()), pictures);
     }
+
+    // What is done, and what the method would do with smaller latents.
+    static string Iteration(Method method, Method said) =>
+        $"{Of(method)} an iteration{(method == said ? "" : $", not {Of(said)} as on small latents: --pairs and --prior take as many as they say")}";
+
+    static string Of(Method method) =>
+        $"{method.Pairs} {(method.Pairs == 1 ? "pair" : "pairs")}{(method.PriorPairs > 0 ? $" and {method.PriorPairs} of the class" : "")}";
 }

@@ -57,6 +57,9 @@ public sealed record PersonalizationRun
     /// The face; null takes the largest square in the middle.
     public CropBox? Crop { get; init; }
 
+    /// A picture as large as the photo that says what of it is learned: white counts, black does not. Null is all.
+    public string? Mask { get; init; }
+
     /// A folder in diffusers' layout, or a single-file checkpoint.
     public required string Model { get; init; }
 

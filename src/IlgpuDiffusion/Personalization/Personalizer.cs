@@ -40,7 +40,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         Planned?.Invoke(plan);
         using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
-        run = run with { Sampling = run.Sampling.For(model) };
+        run = run with { Sampling = run.Sampling.For(model), Method = run.Method.For(model) };
         foreach (string prompt in run.Prompts)
             Prompts.Check(model, run.Subject.Fill(prompt));
         Prompts.Check(model, run.Subject.InstancePrompt);
@@ -50,6 +50,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         using Arena arena = new(device);
         RgbImage photo = Photo.Fit(face, size);
         (float[] latent, Shape shape) = Timed("encode photo", () => Photo.Encode(model, arena, photo, plan.Settings));
+        float[]? mask = Photo.Mask(run.Mask, run.Photo, run.Crop, shape);
         PredictedUpdate? prediction = run.Method.Prediction == PredictionUse.None ? null : Timed("predict", () => Predict(model, arena, photo));
         float[][] others = [.. run.Others.Select(other => Photo.Encode(model, arena, Photo.Fit(Photo.Face(other, null), size), plan.Settings).Latent)];
         PictureSampler sampler = new(model, arena, run.Sampling, run.Subject, size, size, memory: plan.Settings);
@@ -59,7 +60,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         RgbImage[] without = Timed(BeforePhase, () => Draw(sampler, BeforePhase, null));
         float[] prior = run.Method.PriorPairs == 0 ? [] : Timed(PriorPhase, () => ClassLatents(sampler, shape));
 
-        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, prediction, plan.Settings);
+        using Finetuning finetuning = new(model, run.Method, run.Subject, latent, prior, shape, run.Seed, arena, prediction, plan.Settings, mask);
         IReadOnlyList<double> losses = Timed(TrainPhase, () => finetuning.Run(Trained));
         arena.Release();
         Timed("loss after", () => (after, othersAfter) = Losses(model, arena, latent, others, shape));
@@ -205,7 +206,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         ("ss_mixed_precision", "no"),
         ("ss_resolution", $"({size}, {size})"),
         ("ss_seed", $"{run.Seed}"),
-        .. run.Method.MinSnrGamma is { } gamma ? [("ss_min_snr_gamma", $"{gamma}")] : Array.Empty<(string, string)>(),
+        .. LossMetadata(model),
         ("modelspec.sai_model_spec", "1.0.1"),
         ("modelspec.architecture", "stable-diffusion-v1/lora"),
         ("modelspec.implementation", "diffusers"),
@@ -218,6 +219,22 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         ("ilgd_base_sha256", baseHash),
         ("ilgd_config", JsonSerializer.Serialize(run.Method, RunRecord.Json)),
     ];
+
+    // By the keys of kohya's trainer, where it has one.
+    IEnumerable<(string Key, string Value)> LossMetadata(DiffusionModel model)
+    {
+        ILossWeighting? weighting = LossWeightings.Create(run.Method.LossWeighting, run.Method.MinSnrGamma, model.Scheduler.PredictionType);
+        if (weighting is MinSnr { Gamma: var gamma })
+            yield return ("ss_min_snr_gamma", $"{gamma}");
+        if (weighting is Debiased)
+            yield return ("ss_debiased_estimation", "True");
+        if (run.Method.NoiseOffset > 0)
+            yield return ("ss_noise_offset", $"{run.Method.NoiseOffset}");
+        if (run.Method.InputPerturbation > 0)
+            yield return ("ss_ip_noise_gamma", $"{run.Method.InputPerturbation}");
+        if (run.Mask is not null)
+            yield return ("ss_masked_loss", "True");
+    }
 
     void Report(string phase, long done, long total, string note = "")
     {

@@ -30,6 +30,24 @@ public static class Photo
         }
     }
 
+    /// What each position of the photo's latent counts for: the face's square of the mask `path`, a picture as large as the photo, white what is learned and black what is not, as the mean of
+    /// its red channel over the position's pixels.   returns (h, w), 0 to 1; null where `path` is
+    /// Errors: no picture, another size than the photo's, a mask that leaves nothing of the face.
+    public static float[]? Mask(string? path, string photo, CropBox? box, Shape latent)
+    {
+        if (path is null)
+            return null;
+        RgbImage whole = ImageFile.Load(photo), mask = ImageFile.Load(path);
+        if ((mask.Width, mask.Height) != (whole.Width, whole.Height))
+            throw new IlgdException($"{path}: has {mask.Width} x {mask.Height} pixels, the photo {photo} has {whole.Width} x {whole.Height}; a mask is as large as its photo");
+        RgbImage face = Face(path, box);
+        float[] red = new float[face.Width * face.Height];
+        for (int i = 0; i < red.Length; i++)
+            red[i] = face.Pixels[3 * i] / 255f;
+        float[] counts = Resample.Resize(red, face.Height, face.Width, 1, latent[0], latent[1], ResampleFilter.Box);
+        return counts.Any(m => m > 0) ? counts : throw new IlgdException($"{path}: is black all over the face, so nothing of it would be learned; white is what counts");
+    }
+
     /// As large as the model's pictures are, antialiased.
     public static RgbImage Fit(RgbImage face, int size) =>
         face.Width == size ? face : Resample.Resize(face, size, size, face.Width > size ? ResampleFilter.Box : ResampleFilter.Bicubic);

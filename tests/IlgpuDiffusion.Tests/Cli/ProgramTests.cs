@@ -5,6 +5,7 @@ using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Tensors.Rng;
 using IlgpuDiffusion.Tests.Fixtures;
 using IlgpuDiffusion.Tests.Personalization;
+using RgbImage = IlgpuDiffusion.IO.RgbImage;
 
 namespace IlgpuDiffusion.Tests.Cli;
 
@@ -93,29 +94,120 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     }
 
     [Fact]
-    public void Min_SNR_weighs_the_loss_and_the_header_says_so_unless_it_is_to_say_nothing()
+    public void What_weighs_the_loss_is_in_the_header_and_the_record_unless_the_header_is_to_say_nothing()
     {
-        double Loss(out IReadOnlyCollection<string> header, params string[] more)
+        (double alike, IReadOnlyDictionary<string, string> plain, JsonElement none) = FirstLoss(model.Folder);
+        Assert.DoesNotContain(plain.Keys, key => Array.Exists(LossKeys, k => k == key));
+        Assert.Contains("ss_tag_frequency", plain.Keys);
+        // Nothing in records of runs that ask for nothing: they are found by them.
+        Assert.All((string[])["loss_weighting", "noise_offset", "input_perturbation"], key => Assert.False(none.TryGetProperty(key, out _)));
+
+        double minSnr = Only("ss_min_snr_gamma", "5", "min_snr_gamma", "5", "--snr-gamma", "5");
+        Assert.Equal(minSnr, Only("ss_min_snr_gamma", "5", "loss_weighting", "min-snr", "--loss-weighting", "min-snr"));
+        double[] others =
+        [
+            alike,
+            minSnr,
+            Only("ss_min_snr_gamma", "2", "min_snr_gamma", "2", "--loss-weighting", "min-snr", "--snr-gamma", "2"),
+            Only("ss_debiased_estimation", "True", "loss_weighting", "debiased", "--loss-weighting", "debiased"),
+            Only("ss_noise_offset", "0.1", "noise_offset", "0.1", "--noise-offset", "0.1"),
+            Only("ss_ip_noise_gamma", "0.2", "input_perturbation", "0.2", "--ip-noise-gamma", "0.2"),
+        ];
+        Assert.Equal(others, others.Distinct());
+        Assert.NotEqual(alike, FirstLoss(model.Folder, "--loss-weighting", "p2").Loss);
+        Assert.Equal(alike, FirstLoss(model.Folder, "--loss-weighting", "none").Loss);
+        // A network that predicts v has a weighting more.
+        string v = Configured("loss-v", Scheduler, ("prediction_type", "v_prediction"));
+        Assert.NotEqual(FirstLoss(v).Loss, FirstLoss(v, "--loss-weighting", "scale-v").Loss);
+
+        (double same, IReadOnlyDictionary<string, string> bare, _) = FirstLoss(model.Folder, "--snr-gamma", "5", "--no-metadata");
+        Assert.Equal(minSnr, same);
+        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2", "sshs_legacy_hash", "sshs_model_hash"], bare.Keys.Order(StringComparer.Ordinal));
+
+        // Of the keys about the loss this one alone, and the record has the setting.
+        double Only(string key, string value, string setting, string set, params string[] options)
         {
-            string place = model.NewPlace();
-            Captured run = Captured.Ilgd(
-            [
-                "personalize", model.Photo, "--model", model.Folder, "--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1", "--threads", "1", "--json", "--out", place, .. more,
-            ]);
-            Assert.True(run.Code == 0, run.Error);
-            using SafetensorsReader file = new(Path.Combine(place, "adapter.safetensors"));
-            header = [.. file.Metadata.Keys];
-            using JsonDocument json = JsonDocument.Parse(run.Output);
-            return json.RootElement.GetProperty("loss")[0].GetDouble();
+            (double loss, IReadOnlyDictionary<string, string> header, JsonElement method) = FirstLoss(model.Folder, options);
+            Assert.Equal([(key, value)], header.Where(h => Array.Exists(LossKeys, k => k == h.Key)).Select(h => (h.Key, h.Value)));
+            Assert.Equal(set, $"{method.GetProperty(setting)}");
+            return loss;
+        }
+    }
+
+    [Fact]
+    public void Weightings_that_cannot_be_are_refused_before_anything_is_done()
+    {
+        Captured twice = Captured.Ilgd("personalize", model.Photo, "--model", model.Folder, "--loss-weighting", "debiased", "--snr-gamma", "5");
+        Assert.Equal(2, twice.Code);
+        Assert.Contains("--snr-gamma is min-snr's, and --loss-weighting is debiased", twice.OneLine());
+        Captured noV = Captured.Ilgd("personalize", model.Photo, "--model", model.Folder, "--loss-weighting", "scale-v", "--threads", "1", "--out", model.NewPlace());
+        Assert.Equal(1, noV.Code);
+        Assert.Contains("this model does not predict v", noV.OneLine());
+        Assert.DoesNotContain("memory:", noV.Output);
+    }
+
+    [Fact]
+    public void A_mask_says_what_of_the_photo_is_learned()
+    {
+        string left = Mask("left.png", 48, x => x < 24), all = Mask("all.png", 48, _ => true);
+        double whole = FirstLoss(model.Folder).Loss;
+        (double half, IReadOnlyDictionary<string, string> header, _) = FirstLoss(model.Folder, "--mask", left);
+        Assert.Equal("True", header["ss_masked_loss"]);
+        Assert.InRange(half, 0.1 * whole, 0.9 * whole);
+        // By way of a sum of ones.
+        Assert.Equal(whole, FirstLoss(model.Folder, "--mask", all).Loss, 1e-6);
+
+        // The crop is the photo's: nothing is white in this one.
+        Refused("is black all over the face", "--mask", left, "--crop", "24,0,24");
+        Refused("has 40 x 40 pixels, the photo", "--mask", Mask("small.png", 40, _ => true));
+        Refused("nowhere.png", "--mask", "nowhere.png");
+
+        string Mask(string name, int size, Func<int, bool> white)
+        {
+            string path = Path.Combine(model.Root, name);
+            ImageFile.SavePng(path, new RgbImage(size, size, [.. Enumerable.Range(0, size * size).SelectMany(i => Enumerable.Repeat((byte)(white(i % size) ? 255 : 0), 3))]));
+            return path;
         }
 
-        double alike = Loss(out IReadOnlyCollection<string> plain), weighed = Loss(out IReadOnlyCollection<string> minSnr, "--snr-gamma", "5");
-        Assert.NotEqual(alike, weighed);
-        Assert.DoesNotContain("ss_min_snr_gamma", plain);
-        Assert.Contains("ss_min_snr_gamma", minSnr);
-        Assert.Contains("ss_tag_frequency", plain);
-        Assert.Equal(weighed, Loss(out IReadOnlyCollection<string> bare, "--snr-gamma", "5", "--no-metadata"));
-        Assert.Equal(["format", "ss_base_model_version", "ss_network_alpha", "ss_network_dim", "ss_network_module", "ss_v2", "sshs_legacy_hash", "sshs_model_hash"], bare.Order(StringComparer.Ordinal));
+        void Refused(string says, params string[] options)
+        {
+            Captured run = Captured.Ilgd(["personalize", model.Photo, "--model", model.Folder, "--threads", "1", "--out", model.NewPlace(), .. options]);
+            Assert.Equal(1, run.Code);
+            Assert.Contains(says, run.OneLine());
+        }
+    }
+
+    // 24 pairs of 64 × 64 latents would be as much work as 384 of 16 × 16.
+    [Fact]
+    public void Of_large_latents_as_many_pairs_are_taken_as_go_through_the_network_at_once_or_as_many_as_were_asked_for()
+    {
+        string large = Configured("large", "unet/config.json", ("sample_size", 64));
+        Assert.Equal(24, FirstLoss(model.Folder).Method.GetProperty("pairs").GetInt32());
+        Assert.Equal(1, FirstLoss(large).Method.GetProperty("pairs").GetInt32());
+        JsonElement asked = FirstLoss(large, "--pairs", "2", "--prior", "3").Method;
+        Assert.Equal((2, 3), (asked.GetProperty("pairs").GetInt32(), asked.GetProperty("prior_pairs").GetInt32()));
+
+        string place = model.NewPlace();
+        Captured run = Captured.Ilgd(["personalize", model.Photo, "--model", large, "--method", "dreambooth-prior", .. Quick, "--out", place]);
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Contains("1 pair and 1 of the class an iteration, not 24 pairs and 6 of the class as on small latents", run.Output);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(place, "run.json")));
+        Assert.StartsWith("1 pair and 1 of the class an iteration", json.RootElement.GetProperty("memory").GetProperty("phases")[2].GetProperty("note").GetString());
+    }
+
+    static readonly string[] LossKeys = ["ss_min_snr_gamma", "ss_debiased_estimation", "ss_noise_offset", "ss_ip_noise_gamma", "ss_masked_loss"];
+
+    static readonly string[] Quick = ["--prompt", "a [V] face", "--steps", "1", "--sampling-steps", "1", "--threads", "1"];
+
+    // Of a run of one step: its loss, the adapter's header and the method in the record.
+    (double Loss, IReadOnlyDictionary<string, string> Header, JsonElement Method) FirstLoss(string folder, params string[] more)
+    {
+        string place = model.NewPlace();
+        Captured run = Captured.Ilgd(["personalize", model.Photo, "--model", folder, .. Quick, "--json", "--out", place, .. more]);
+        Assert.True(run.Code == 0, run.Error);
+        using SafetensorsReader file = new(Path.Combine(place, "adapter.safetensors"));
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        return (json.RootElement.GetProperty("loss")[0].GetDouble(), file.Metadata.ToDictionary(), json.RootElement.GetProperty("settings").GetProperty("method").Clone());
     }
 
     [Fact]
@@ -187,8 +279,8 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
     [Fact]
     public void Spacing_and_a_schedule_without_signal_at_its_end_can_be_asked_for()
     {
-        string v = Configured("v", ("prediction_type", "v_prediction")), trailing = Configured("trailing", ("timestep_spacing", "trailing"));
-        string shifted = Configured("shifted", ("prediction_type", "v_prediction"), ("rescale_betas_zero_snr", true));
+        string v = Configured("v", Scheduler, ("prediction_type", "v_prediction")), trailing = Configured("trailing", Scheduler, ("timestep_spacing", "trailing"));
+        string shifted = Configured("shifted", Scheduler, ("prediction_type", "v_prediction"), ("rescale_betas_zero_snr", true));
         Assert.Equal(Draw(trailing), Draw(model.Folder, "--spacing", "trailing"));
         Assert.NotEqual(Draw(model.Folder), Draw(trailing));
         Assert.Equal(Draw(shifted), Draw(v, "--zero-snr"));
@@ -204,25 +296,6 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
             Captured run = Captured.Ilgd(["generate", "--model", folder, "--prompt", "a face", "--steps", "3", "--threads", "1", "--out", place, .. more]);
             Assert.True(run.Code == 0, run.Error);
             return ImageFile.Load(Assert.Single(Directory.GetFiles(place))).Pixels;
-        }
-
-        // The model with other settings of its scheduler; everything else is the same files.
-        string Configured(string name, params (string Key, JsonNode Value)[] settings)
-        {
-            string folder = Path.Combine(model.Root, name);
-            foreach (string file in Directory.GetFiles(model.Folder, "*", SearchOption.AllDirectories))
-            {
-                string to = Path.Combine(folder, Path.GetRelativePath(model.Folder, file));
-                Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-                File.Copy(file, to);
-            }
-
-            string config = Path.Combine(folder, "scheduler", "scheduler_config.json");
-            JsonNode json = JsonNode.Parse(File.ReadAllText(config))!;
-            foreach ((string key, JsonNode value) in settings)
-                json[key] = value;
-            File.WriteAllText(config, json.ToJsonString());
-            return folder;
         }
     }
 
@@ -273,5 +346,26 @@ public sealed class ProgramTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.True(run.Code == 0, run.Error);
         Assert.Equal(3, Directory.GetDirectories(development).Length);
         Assert.DoesNotContain(Directory.GetDirectories(development), d => HeldOutPeople.London.Contains(Path.GetFileName(d)));
+    }
+
+    const string Scheduler = "scheduler/scheduler_config.json";
+
+    // The model with other settings in one of its files; everything else is the same.
+    string Configured(string name, string file, params (string Key, JsonNode Value)[] settings)
+    {
+        string folder = Path.Combine(model.Root, name);
+        foreach (string path in Directory.GetFiles(model.Folder, "*", SearchOption.AllDirectories))
+        {
+            string to = Path.Combine(folder, Path.GetRelativePath(model.Folder, path));
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Copy(path, to);
+        }
+
+        string config = Path.Combine(folder, file);
+        JsonNode json = JsonNode.Parse(File.ReadAllText(config))!;
+        foreach ((string key, JsonNode value) in settings)
+            json[key] = value;
+        File.WriteAllText(config, json.ToJsonString());
+        return folder;
     }
 }

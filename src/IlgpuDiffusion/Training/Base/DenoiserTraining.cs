@@ -57,7 +57,6 @@ public sealed class DenoiserTraining(UNet unet, ClipTextModel text, NoiseSchedul
         int[] shuffled = [.. order.Select(i => timesteps[i])];
         NoisyBatch noisy = new(x0, noise, shuffled, [batch.Length, latents.Each[0], latents.Each[1], latents.Each[2]]);
         Tensor context = text.Forward(tape, [.. ids], batch.Length);
-        float[] weights = Array.ConvertAll(shuffled, t => (float)schedule.MinSnrWeight(t, recipe.MinSnrGamma));
-        return DenoisingLoss.Forward(tape, unet, schedule, noisy, context, weights);
+        return DenoisingLoss.Forward(tape, unet, schedule, noisy, context, schedule.LossWeights(shuffled, new MinSnr(recipe.MinSnrGamma)));
     }
 }

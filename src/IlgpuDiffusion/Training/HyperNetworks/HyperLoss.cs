@@ -25,6 +25,7 @@ public sealed class HyperLoss(DiffusionModel model, PersonPredictor predictor, P
     const uint PeopleStream = 1, PhotoStream = 2, PictureStream = 3, SameStream = 4, TimeStream = 5, OrderStream = 6, NoiseStream = 7;
 
     readonly NoiseSchedule schedule = new(model.Scheduler);
+    readonly ILossWeighting? weighting = LossWeightings.Create(recipe.LossWeighting, recipe.MinSnrGamma, model.Scheduler.PredictionType);
     readonly Dictionary<Person, TrainedPerson> trained = Numbered(people);
     readonly Dictionary<PersonPicture, float[]> faces = new(ReferenceEqualityComparer.Instance);
 
@@ -91,7 +92,7 @@ public sealed class HyperLoss(DiffusionModel model, PersonPredictor predictor, P
         int[] shuffled = [.. order.Select(i => timesteps[i])];
         NoisyBatch noisy = new(x0, noise, shuffled, [n, latents.Each[0], latents.Each[1], latents.Each[2]]);
         predictor.Space.Put(tape, theta);
-        Tensor loss = DenoisingLoss.Forward(tape, model.UNet, schedule, noisy, model.TextEncoder.Forward(tape, [.. ids], n), schedule.LossWeights(shuffled, recipe.MinSnrGamma));
+        Tensor loss = DenoisingLoss.Forward(tape, model.UNet, schedule, noisy, model.TextEncoder.Forward(tape, [.. ids], n), schedule.LossWeights(shuffled, weighting));
         predictor.Space.Detach();
         return loss;
     }

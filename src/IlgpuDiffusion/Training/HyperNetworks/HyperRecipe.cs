@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.Personalization;
 
 namespace IlgpuDiffusion.Training.HyperNetworks;
@@ -32,6 +34,10 @@ public sealed record HyperRecipe
     /// γ of Min-SNR weights of the diffusion loss (Hang et al. 2023); null weighs all timesteps alike, and then half of the loss is of timesteps with so little noise that
     /// nobody's weights matter there.
     public double? MinSnrGamma { get; init; } = 5;
+
+    /// One of <see cref="LossWeightings.Names"/>; null is Min-SNR where there is its γ, else all alike. Left out of records where it is not given, so that earlier runs go on.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? LossWeighting { get; init; }
 
     /// β of |θ̂ − θ|², relative to the mean of |θ|²; 0 leaves it out. Needs targets.
     public double TargetWeight { get; init; }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using IlgpuDiffusion.Adapters;
 using IlgpuDiffusion.Diagnostics;
+using IlgpuDiffusion.Diagnostics.Profiling;
 using IlgpuDiffusion.Diffusion;
 using IlgpuDiffusion.IO;
 using IlgpuDiffusion.Models;
@@ -21,6 +22,10 @@ public sealed class FullSizeHyperStepTests(ITestOutputHelper output)
 {
     const long Most = 24L << 30;
     const int PictureSize = 128;
+    const string First = "first step, with the encoder";
+
+    // Where the steps of the last run began, went backward and ended.
+    readonly List<(string Step, long Begin, long Backward, long End)> steps = [];
 
     static readonly VitConfig VitHuge = new() { HiddenSize = 1280, NumHiddenLayers = 32, NumAttentionHeads = 16, IntermediateSize = 5120, ImageSize = 224, PatchSize = 14 };
 
@@ -45,13 +50,45 @@ public sealed class FullSizeHyperStepTests(ITestOutputHelper output)
             Assert.Skip("takes minutes and 8 GB: set ILGD_SLOW=1 to run it, as .ci/run does");
         using Device planned = Device.Plan();
         Step(planned);
-        using Device device = Device.Open("cpu", 1);
+        Profiler profiler = new();
+        using Device device = Device.Open("cpu", 1, observer: profiler);
         (double loss, double norm) = Step(device);
         Assert.True(double.IsFinite(loss) && loss > 0, $"loss {loss}");
         Assert.True(norm > 0, $"gradient norm {norm}");
         Assert.Equal(planned.PeakBytes, device.PeakBytes);
         Assert.InRange(PeakMemory.Bytes(), device.PeakBytes, Most);
+        foreach (string line in Parts(profiler))
+            output.WriteLine(line);
         output.WriteLine($"loss {loss:0.0000}, gradient norm {norm:0.000e0}, {device.PeakBytes / 1e9:0.00} GB of tensors, {PeakMemory.Bytes() / 1e9:0.00} GB in all");
+    }
+
+    // Seconds of each part of both steps, cut where the next part's first operation begins: pictures go through the encoder in front of the first step's hypernetwork, the text encoder begins
+    // with its tokens, the last to be looked up, and the UNet, but for the timesteps' two small layers, with a convolution; the gradient's norm ends the backward pass.
+    IEnumerable<string> Parts(Profiler profiler)
+    {
+        LaunchEvent[] launches = [.. profiler.Launches.Where(l => l.Depth == 0).OrderBy(l => l.Begin)];
+        foreach ((string step, long begin, long backward, long end) in steps)
+        {
+            long text = launches.Last(l => l.Begin < backward && l.Operation == "TokenEmbedding.Forward").Begin;
+            (string Part, long From)[] cuts =
+            [
+                (step == First ? "encoder and hypernetwork, forward" : "hypernetwork, forward", begin),
+                ("text encoder, forward", text),
+                ("UNet, forward", FirstOf("Conv2d.Forward", text)),
+                ("backward", backward),
+                ("gradient norm and AdamW", FirstOf("SumOfSquares.Partial", backward)),
+                ("", end),
+            ];
+            for (int i = 0; i + 1 < cuts.Length; i++)
+            {
+                double seconds = Stopwatch.GetElapsedTime(cuts[i].From, cuts[i + 1].From).TotalSeconds;
+                long flops = launches.Where(l => l.Begin >= cuts[i].From && l.Begin < cuts[i + 1].From).Sum(l => l.Work.Flops);
+                Assert.True(seconds > 0, $"{step}: {cuts[i].Part} ends before it begins");
+                yield return $"{step}: {cuts[i].Part}: {seconds:0.00} s, {flops / 1e9:0} GFLOP";
+            }
+        }
+
+        long FirstOf(string operation, long after) => launches.First(l => l.Begin >= after && l.Operation == operation).Begin;
     }
 
     // Two steps, of which the second sees no picture through the encoder.
@@ -88,9 +125,23 @@ public sealed class FullSizeHyperStepTests(ITestOutputHelper output)
         TrainLoop loop = new(arena, [new Trainee("network", network), new Trainee("mean", mean)], _ => 1, 1);
         TrainStep step = default;
         // The same step twice: the same photos, so that the second has seen them.
-        Timed("first step, with the encoder", device, () => step = loop.Step(0, tape => loss.Forward(tape, 0)));
-        Timed("second step", device, () => loop.Step(0, tape => loss.Forward(tape, 0)));
+        steps.Clear();
+        Timed(First, device, () => step = Cut(First));
+        Timed("second step", device, () => Cut("second step"));
         return (step.Loss, step.GradNorm);
+
+        TrainStep Cut(string name)
+        {
+            long begin = Stopwatch.GetTimestamp(), backward = 0;
+            TrainStep done = loop.Step(0, tape =>
+            {
+                Tensor forward = loss.Forward(tape, 0);
+                backward = Stopwatch.GetTimestamp();
+                return forward;
+            });
+            steps.Add((name, begin, backward, Stopwatch.GetTimestamp()));
+            return done;
+        }
     }
 
     void Timed(string part, Device device, Action work)
