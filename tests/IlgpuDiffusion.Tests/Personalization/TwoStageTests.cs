@@ -96,6 +96,7 @@ public sealed class TwoStageTests(HyperWorkshop workshop, Devices devices) : Dev
         using Device device = IlgpuDiffusion.Tensors.Device.Open("cpu", 1);
         using DiffusionModel model = workshop.Load(device);
         using Arena arena = new(device);
+        Photo.Encode(model, arena, new RgbImage(16, 16));
         device.ResetPeak();
         using PersonPredictor predictor = PersonPredictor.Load(run.Hypernetwork!, model);
         predictor.Update(arena, new RgbImage(16, 16));
