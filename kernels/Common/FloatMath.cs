@@ -90,9 +90,11 @@ public static class FloatMath
         return sum * Math.Exp(-x * x) * 2 / Math.Sqrt(Math.PI);
     }
 
-    // By comparisons, which a NaN fails: min and max lose it on PTX.
+    // Min and max lose a NaN on PTX, and in OpenCL C ILGPU turns `x > end` into `!(x <= end)`, which a NaN passes.
     static float Clamp(float x, float end)
     {
+        if (float.IsNaN(x))
+            return x;
         if (x > end)
             return end;
         return x < -end ? -end : x;

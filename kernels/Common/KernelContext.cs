@@ -1,7 +1,10 @@
 using System.Diagnostics;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using ILGPU;
+using ILGPU.Backends.OpenCL;
 using ILGPU.Runtime;
+using ILGPU.Runtime.OpenCL;
 using IlgpuDiffusion.Kernels.Simulation;
 
 namespace IlgpuDiffusion.Kernels.Common;
@@ -78,24 +81,42 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
         if (launchers.TryGetValue(kernel, out Delegate? launcher))
             return (TLauncher)launcher;
         long begin = Stopwatch.GetTimestamp();
-        object? compiled = UniformBranches.Compile(Accelerator, kernel.Method);
-        TLauncher loaded = load();
+        object? compiled = KernelText.Compile(Accelerator, kernel.Method);
+        TLauncher loaded = Loaded(kernel.Method, compiled, load);
         GC.KeepAlive(compiled);
         launchers.Add(kernel, loaded);
         Observer?.Compiled(kernel.Method, Stopwatch.GetTimestamp() - begin);
         return loaded;
     }
 
-    static Index1D CheckedCount(long count) => count <= int.MaxValue
+    // What a compiler has against a text ILGPU does not say.
+    TLauncher Loaded<TLauncher>(MethodInfo kernel, object? compiled, Func<TLauncher> load)
+    {
+        try
+        {
+            return load();
+        }
+        catch (CLException e) when (compiled is CLCompiledKernel openCl)
+        {
+            CLKernel.LoadKernel((CLAccelerator)Accelerator, openCl.Name, openCl.Source, openCl.CVersion, out _, out _, out string? log);
+            throw new NotSupportedException($"{Accelerator.Name} does not take {kernel.DeclaringType!.Name}.{kernel.Name}: {e.Error}, {log?.Trim().Split('\n')[0] ?? "and says no more"}", e);
+        }
+    }
+
+    // ILGPU fills up to whole groups, and for OpenCL counts their threads in an int.
+    int MostThreads => Accelerator.AcceleratorType == AcceleratorType.OpenCL ? int.MaxValue - Accelerator.MaxNumThreadsPerGroup : int.MaxValue;
+
+    Index1D CheckedCount(long count) => count <= MostThreads
         ? new Index1D((int)count)
-        : throw new ArgumentOutOfRangeException(nameof(count), $"a launch of {count} threads exceeds {int.MaxValue}; cut it into pieces");
+        : throw new ArgumentOutOfRangeException(nameof(count), $"a launch of {count} threads exceeds {MostThreads}; cut it into pieces");
 
     KernelConfig CheckedGroups(long groups, int threads)
     {
         if (threads > Accelerator.MaxNumThreadsPerGroup)
             throw new ArgumentOutOfRangeException(nameof(threads), $"a group of {threads} threads exceeds {Accelerator.MaxNumThreadsPerGroup} on {Accelerator.Name}");
-        return groups <= int.MaxValue
+        long most = Accelerator.AcceleratorType == AcceleratorType.OpenCL ? MostThreads / threads : int.MaxValue;
+        return groups <= most
             ? new KernelConfig((int)groups, threads)
-            : throw new ArgumentOutOfRangeException(nameof(groups), $"a launch of {groups} groups exceeds {int.MaxValue}; cut it into pieces");
+            : throw new ArgumentOutOfRangeException(nameof(groups), $"a launch of {groups} groups exceeds {most}; cut it into pieces");
     }
 }

@@ -8,10 +8,10 @@ using ILGPU.Runtime.OpenCL;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
-/// The OpenCL C that ILGPU makes of a kernel, as the `opencl` device would get it from a driver with F64 and a generic address space; needs no driver.
+/// The OpenCL C that a kernel becomes on the `opencl` device, repaired (<see cref="KernelText"/>), where its driver has F64 and a generic address space; needs no driver.
 public sealed class OpenClCompiler : IDisposable
 {
-    readonly Context context = Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms());
+    readonly Context context = Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms().Optimize(OptimizationLevel.O2));
     readonly CLBackend backend;
 
     public OpenClCompiler() => backend = new CLBackend(
@@ -20,7 +20,12 @@ public sealed class OpenClCompiler : IDisposable
         CLDeviceVendor.Other,
         CLCVersion.CL30);
 
-    public string Text(MethodInfo kernel) => ((CLCompiledKernel)backend.Compile(UniformBranches.Entry(kernel), KernelSpecialization.Empty)).Source;
+    public string Text(MethodInfo kernel)
+    {
+        CLCompiledKernel compiled = (CLCompiledKernel)backend.Compile(KernelText.Entry(kernel), KernelSpecialization.Empty);
+        KernelText.Repair(compiled);
+        return compiled.Source;
+    }
 
     public void Dispose()
     {

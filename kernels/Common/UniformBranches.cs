@@ -1,11 +1,6 @@
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
-using ILGPU;
-using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.PTX;
-using ILGPU.Runtime;
-using ILGPU.Runtime.Cuda;
 
 namespace IlgpuDiffusion.Kernels.Common;
 
@@ -14,21 +9,6 @@ namespace IlgpuDiffusion.Kernels.Common;
 /// the driver's assembler finds the branches that are uniform by itself.
 internal static partial class UniformBranches
 {
-    /// How ILGPU is to read a kernel method: one thread an index, or groups.
-    public static EntryPointDescription Entry(MethodInfo kernel) => kernel.GetParameters() is [{ ParameterType: Type first }, ..] && first == typeof(Index1D)
-        ? EntryPointDescription.FromImplicitlyGroupedKernel(kernel)
-        : EntryPointDescription.FromExplicitlyGroupedKernel(kernel);
-
-    /// Compiles a kernel for a CUDA accelerator and repairs its text before it is loaded: ILGPU loads what it finds compiled already, as long as somebody holds it.
-    public static object? Compile(Accelerator accelerator, MethodInfo kernel)
-    {
-        if (accelerator is not CudaAccelerator)
-            return null;
-        PTXCompiledKernel compiled = (PTXCompiledKernel)accelerator.CompileKernel(Entry(kernel), KernelSpecialization.Empty);
-        Repair(compiled);
-        return compiled;
-    }
-
     public static void Repair(PTXCompiledKernel kernel) => Text(kernel) = Promise().Replace(kernel.PTXAssembly, "$1bra\t");
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "<PTXAssembly>k__BackingField")]

@@ -31,7 +31,7 @@ public sealed class PtxCompiler : IDisposable
     /// The text of a kernel method: implicitly grouped where its first parameter is an index. `threads`: the most that a group will ever have, which lets the driver's assembler give each more registers.
     public string Text(MethodInfo kernel, int? threads = null)
     {
-        PTXCompiledKernel compiled = (PTXCompiledKernel)backend.Compile(UniformBranches.Entry(kernel), new KernelSpecialization(threads, null));
+        PTXCompiledKernel compiled = (PTXCompiledKernel)backend.Compile(KernelText.Entry(kernel), new KernelSpecialization(threads, null));
         UniformBranches.Repair(compiled);
         return compiled.PTXAssembly;
     }

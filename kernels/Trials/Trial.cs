@@ -201,7 +201,6 @@ public sealed class Trial : IDisposable
         long bytes = count * Interop.SizeOf<T>();
         MemoryBuffer1D<byte, Stride1D.Dense> buffer = Kernels.Accelerator.Allocate1D<byte>(bytes + Alignment);
         memory.Add(buffer);
-        long offset = (Alignment - (buffer.NativePtr.ToInt64() % Alignment)) % Alignment;
-        return buffer.View.BaseView.SubView(offset, bytes).Cast<T>();
+        return buffer.View.BaseView.SubView(Views.Start(buffer, Alignment), bytes).Cast<T>();
     }
 }

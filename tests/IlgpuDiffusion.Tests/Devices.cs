@@ -9,7 +9,7 @@ public sealed class Devices : IDisposable
 {
     readonly Dictionary<string, Device> open = [];
 
-    public static TheoryData<string> Names => ["cpu", "cpu-sim", "ptx-sim"];
+    public static TheoryData<string> Names => ["cpu", "cpu-sim", "ptx-sim", "opencl"];
 
     public static TheoryData<string> Convolutions => ["cpu", "cpu f2", "cpu f4"];
 
@@ -21,7 +21,7 @@ public sealed class Devices : IDisposable
             {
                 string[] words = name.Split(' ');
                 ConvAlgorithm conv = words.Length == 1 ? ConvAlgorithm.Direct : Enum.Parse<ConvAlgorithm>(words[1], ignoreCase: true);
-                open.Add(name, device = Device.Open(words[0], conv: conv));
+                open.Add(name, device = name == "opencl" ? OpenCl.Open() : Device.Open(words[0], conv: conv));
             }
 
             return device;

@@ -1,5 +1,7 @@
+using System.Runtime.Loader;
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Backends.OpenCL;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
@@ -18,6 +20,8 @@ public sealed class Device : IDisposable
 
     /// F(4×4) at its points is as exact as most networks need (worst error 2.1e-6 of the largest value where the direct sum's is 8.9e-7) and two to three times as fast: kernels/Conv/Winograd.md.
     public const ConvAlgorithm DefaultConv = ConvAlgorithm.F4;
+
+    static Device() => AssemblyLoadContext.GetLoadContext(typeof(Context).Assembly)!.ResolvingUnmanagedDll += DriverLibraries.Resolve;
 
     readonly Context context;
     readonly CpuPool? pool;
@@ -63,18 +67,22 @@ public sealed class Device : IDisposable
     public long SystemAllocations { get; private set; }
 
     /// Opens a device. `threads` and `conv` concern `cpu` alone; 0 threads means one for each core.
-    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv, IDeviceObserver? observer = null)
+    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv, IDeviceObserver? observer = null) => Open(name, threads, conv, observer, _ => { });
+
+    /// `found` is told of each OpenCL device before it is judged.
+    internal static Device Open(string name, int threads, ConvAlgorithm conv, IDeviceObserver? observer, Action<CLDevice> found)
     {
         if (!Names.Contains(name))
             throw new IlgdException($"unknown device '{name}': use one of {string.Join(", ", Names)}");
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        string? refused = null;
         Context context = name switch
         {
             // These two never launch through ILGPU, so their accelerator needs as few simulated lanes as ILGPU allows.
             "cpu" or "ptx-sim" => Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)).EnableAlgorithms()),
             "cpu-sim" => Context.Create(b => Watched(b.CPU(new CPUDevice(32, 2, 1)).EnableAlgorithms())),
             "cuda" => Context.Create(b => Watched(b.Cuda().EnableAlgorithms().Optimize(OptimizationLevel.O2))),
-            _ => Context.Create(b => Watched(b.OpenCL().EnableAlgorithms())),
+            _ => Context.Create(b => Watched(b.OpenCL(Suits).EnableAlgorithms().Optimize(OptimizationLevel.O2))),
         };
         // ILGPU adds its CPU to every context, so what was found is told by its type.
         AcceleratorType type = name switch { "cuda" => AcceleratorType.Cuda, "opencl" => AcceleratorType.OpenCL, _ => AcceleratorType.CPU };
@@ -82,13 +90,22 @@ public sealed class Device : IDisposable
         if (device is null)
         {
             context.Dispose();
-            throw new IlgdException($"no {name} device was found on this machine: check the driver, or use --device cpu");
+            throw new IlgdException(refused ?? $"no {name} device was found on this machine: check the driver, or use --device cpu");
         }
 
         CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
         if (type == AcceleratorType.Cuda)
             PtxIntrinsics.Register(context);
         return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv, observer);
+
+        bool Suits(CLDevice openCl)
+        {
+            found(openCl);
+            string? lacks = openCl.CLStdVersion < CLBackend.MinimumVersion ? $"OpenCL C {CLBackend.MinimumVersion}" : openCl.Capabilities.GenericAddressSpace ? null : "a generic address space";
+            if (lacks is not null)
+                refused ??= $"the opencl device '{openCl.Name}' of {openCl.PlatformName} has not got {lacks}, which ILGPU needs (PoCL has it from 4.0 on): take another driver, or use --device cpu";
+            return lacks is null;
+        }
 
         // An observer may ask for the times at which a stream reached its markers.
         Context.Builder Watched(Context.Builder b) => observer is null ? b : b.Profiling();
@@ -114,7 +131,7 @@ public sealed class Device : IDisposable
     public DeviceBuffer Allocate(long bytes, string owner)
     {
         long length = Math.Max(bytes, 1) + DeviceBuffer.Alignment;
-        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Asked(length), bytes, owner, shared: Plans);
+        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Asked(length, owner), bytes, owner, shared: Plans);
         Kernels.Simulator?.Forget(buffer.View<byte>(0, bytes));
         LiveBytes += bytes;
         LiveBuffers++;
@@ -127,12 +144,27 @@ public sealed class Device : IDisposable
         return buffer;
     }
 
-    MemoryBuffer1D<byte, Stride1D.Dense> Asked(long length)
+    MemoryBuffer1D<byte, Stride1D.Dense> Asked(long length, string owner)
     {
-        MemoryBuffer1D<byte, Stride1D.Dense> memory = Accelerator.Allocate1D<byte>(length);
+        MemoryBuffer1D<byte, Stride1D.Dense> memory;
+        try
+        {
+            memory = Accelerator.Allocate1D<byte>(length);
+        }
+        catch (Exception e) when (e is OutOfMemoryException or AcceleratorException)
+        {
+            string held = string.Join(", ", live.Where(o => o.Value > 0).OrderByDescending(o => o.Value).Take(3).Select(o => $"{o.Key} {Text(o.Value)}"));
+            throw new IlgdException(
+                $"{Name} has no {Text(length)} left for '{owner}': of its {Text(Accelerator.MemorySize)} this program holds {Text(LiveBytes)}{(held.Length > 0 ? $" ({held})" : "")}; "
+                + "ask for smaller or fewer pictures at once, or give --memory-budget",
+                e);
+        }
+
         if (Kernels.Cpu is not null)
             LargePages.Advise(memory.NativePtr, length);
         return memory;
+
+        static string Text(long bytes) => $"{Math.Ceiling(bytes / (double)(1 << 20))} MiB";
     }
 
     // Asked from the system but never written to, so it occupies addresses and no memory.

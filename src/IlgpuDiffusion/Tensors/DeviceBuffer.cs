@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Tensors;
 
@@ -23,7 +24,7 @@ public sealed class DeviceBuffer : IDisposable
         this.memory = memory;
         Bytes = bytes;
         Owner = owner;
-        offset = (Alignment - (memory.NativePtr.ToInt64() % Alignment)) % Alignment;
+        offset = Views.Start(memory, Alignment);
     }
 
     public long Bytes { get; }

@@ -40,15 +40,17 @@ public class AdapterTrainingFixtureTests(Devices devices) : DeviceTest(devices)
         }
     }
 
-    [Fact]
-    public void Lora_training_matches()
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("opencl")]
+    public void Lora_training_matches(string device)
     {
         using FixtureFile file = FixtureFile.Open("tiny-sd-goldens", "lora_train.safetensors");
         foreach (string name in file.Cases)
         {
-            using DiffusionModel model = Load();
+            using DiffusionModel model = Load(device);
             JsonElement a = file.Attributes(name);
-            using AdapterSet set = AdapterSet.Lora(Targets(model, file, name, "init", "A"), a.GetProperty("rank").GetInt32(), a.GetProperty("alpha").GetSingle(), 1, Device("cpu"));
+            using AdapterSet set = AdapterSet.Lora(Targets(model, file, name, "init", "A"), a.GetProperty("rank").GetInt32(), a.GetProperty("alpha").GetSingle(), 1, Device(device));
             set.Attach();
             foreach (Lora lora in set.Adapters.Cast<Lora>())
                 lora.Down.Value.CopyFrom(file.Floats(name, $"init.{FileName(lora.Down)}"));
@@ -132,7 +134,7 @@ public class AdapterTrainingFixtureTests(Devices devices) : DeviceTest(devices)
     {
         using AdamW optimizer = new(set.Weights, Settings(a));
         double maxNorm = a.TryGetProperty("max_grad_norm", out JsonElement max) ? max.GetDouble() : double.PositiveInfinity;
-        TrainLoop loop = new(Arena("cpu"), [new Trainee("adapter", optimizer)], _ => 1, maxNorm);
+        TrainLoop loop = new(Arena(model.Device.Name), [new Trainee("adapter", optimizer)], _ => 1, maxNorm);
         float[] losses = file.Floats(name, "losses");
         double[] norms = new double[losses.Length];
         for (int step = 0; step < losses.Length; step++)
@@ -184,5 +186,5 @@ public class AdapterTrainingFixtureTests(Devices devices) : DeviceTest(devices)
         : p.Name.EndsWith(".up", StringComparison.Ordinal) ? p.Name[..^"up".Length] + "B"
         : p.Name;
 
-    DiffusionModel Load() => ModelFolder.Load(Shared.Require("fixtures", "tiny-sd"), Device("cpu"));
+    DiffusionModel Load(string device = "cpu") => ModelFolder.Load(Shared.Require("fixtures", "tiny-sd"), Device(device));
 }

@@ -21,6 +21,17 @@ public sealed class LoraLinearKernelTests(KernelDevices devices) : IClassFixture
     [MemberData(nameof(Shapes))]
     public void Every_device_matches_the_reference(LoraShape s)
     {
+        List<float[][]> results = [.. new[] { devices.Cpu, devices.CpuTwo, devices.Simulator, devices.Ptx }.Select(k => Checked(s, k, devices.Run))];
+        Assert.Equal(results[0], results[1]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void OpenCL_matches_the_reference(LoraShape s) => Checked(s, devices.OpenCl, devices.RunOpenCl);
+
+    // The layer's results on a device, each compared with the reference.
+    static float[][] Checked(LoraShape s, KernelContext k, Action<float[][], Action<ArrayView<float>[]>> run)
+    {
         int rows = s.Samples * s.Rows;
         const float scale = 0.75f;
         float[] x = KernelDevices.Numbers(rows * s.In, 1), w = KernelDevices.Numbers(s.Out * s.In, 2), bias = KernelDevices.Numbers(s.Out, 3);
@@ -32,24 +43,18 @@ public sealed class LoraLinearKernelTests(KernelDevices devices) : IClassFixture
         LoraLinear.Reference.BackwardInput(dy, w, a, b, scale, dx, dya, s);
         LoraLinear.Reference.BackwardFactors(x, xa, dy, dya, scale, da, db, s);
 
-        List<float[][]> results = [];
-        foreach (KernelContext k in new[] { devices.Cpu, devices.CpuTwo, devices.Simulator, devices.Ptx })
+        float[][] got = [new float[y.Length], new float[xa.Length], new float[dx.Length], new float[dya.Length], KernelDevices.Numbers(a.Length, 7), KernelDevices.Numbers(b.Length, 8)];
+        run([x, w, bias, a, b, dy, .. got], v =>
         {
-            float[][] got = [new float[y.Length], new float[xa.Length], new float[dx.Length], new float[dya.Length], KernelDevices.Numbers(a.Length, 7), KernelDevices.Numbers(b.Length, 8)];
-            devices.Run([x, w, bias, a, b, dy, .. got], v =>
-            {
-                LoraLinear.Forward(k, v[0], v[1], v[2], v[3], v[4], scale, v[6], v[7], s);
-                LoraLinear.BackwardProject(k, v[5], v[4], v[9], s);
-                LoraLinear.BackwardInput(k, v[5], v[1], v[3], v[9], scale, v[8], s);
-                LoraLinear.BackwardA(k, v[0], v[9], scale, v[10], s);
-                LoraLinear.BackwardB(k, v[7], v[5], scale, v[11], s);
-            });
-            float[][] expected = [y, xa, dx, dya, da, db];
-            for (int i = 0; i < got.Length; i++)
-                KernelDevices.AssertClose(expected[i], got[i], Tolerance, $"result {i} of {s}");
-            results.Add(got);
-        }
-
-        Assert.Equal(results[0], results[1]);
+            LoraLinear.Forward(k, v[0], v[1], v[2], v[3], v[4], scale, v[6], v[7], s);
+            LoraLinear.BackwardProject(k, v[5], v[4], v[9], s);
+            LoraLinear.BackwardInput(k, v[5], v[1], v[3], v[9], scale, v[8], s);
+            LoraLinear.BackwardA(k, v[0], v[9], scale, v[10], s);
+            LoraLinear.BackwardB(k, v[7], v[5], scale, v[11], s);
+        });
+        float[][] expected = [y, xa, dx, dya, da, db];
+        for (int i = 0; i < got.Length; i++)
+            KernelDevices.AssertClose(expected[i], got[i], Tolerance, $"result {i} of {s}");
+        return got;
     }
 }

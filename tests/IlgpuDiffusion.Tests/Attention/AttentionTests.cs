@@ -54,7 +54,7 @@ public class AttentionTests(Devices devices) : DeviceTest(devices)
         get
         {
             TheoryData<string, int> cases = [];
-            foreach (string device in (string[])["cpu", "cpu-sim", "ptx-sim"])
+            foreach (string device in (string[])["cpu", "cpu-sim", "ptx-sim", "opencl"])
             {
                 for (int i = 0; i < Sizes.Length; i++)
                     cases.Add(device, i);

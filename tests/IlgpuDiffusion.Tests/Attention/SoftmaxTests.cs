@@ -24,6 +24,7 @@ public class SoftmaxTests(Devices devices) : DeviceTest(devices)
     [InlineData("cpu", 300)]
     [InlineData("cpu-sim", 13)]
     [InlineData("ptx-sim", 13)]
+    [InlineData("opencl", 300)]
     public void Forward_and_backward_match_the_reference(string device, int d)
     {
         float[] x = Array.ConvertAll(GradCheck.Values(40 * d, 1), v => 20 * v), dy = GradCheck.Values(x.Length, 2);

@@ -71,6 +71,30 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
         Check([x, dy], expected, Sevens(s.WeightCount), v => Conv2d.BackwardWeight(devices.Ptx, v[0], v[1], v[2], s), "interpreted dw");
     }
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void OpenCL_matches_the_reference_in_all_three_directions(Conv2dShape s)
+    {
+        float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2), bias = KernelDevices.Numbers(s.O, 3), dy = KernelDevices.Numbers(s.OutputCount, 4);
+        float[] y = new float[s.OutputCount], plain = new float[s.OutputCount], dx = new float[s.InputCount], dw = Sevens(s.WeightCount);
+        Conv2d.Reference.Forward(x, w, bias, y, s);
+        Conv2d.Reference.Forward(x, w, [], plain, s);
+        Conv2d.Reference.BackwardInput(dy, w, dx, s);
+        Conv2d.Reference.BackwardWeight(x, dy, dw, s);
+        float[][] got = [new float[y.Length], new float[y.Length], Sevens(dx.Length), Sevens(dw.Length)];
+        devices.RunOpenCl([x, w, bias, dy, .. got], v =>
+        {
+            Conv2d.Forward(devices.OpenCl, v[0], v[1], v[2], v[4], s);
+            Conv2d.Forward(devices.OpenCl, v[0], v[1], ArrayView<float>.Empty, v[5], s);
+            Conv2d.BackwardInput(devices.OpenCl, v[3], v[1], v[6], s);
+            Conv2d.BackwardWeight(devices.OpenCl, v[0], v[3], v[7], s);
+        });
+        KernelDevices.AssertClose(y, got[0], Tolerance, "y");
+        KernelDevices.AssertClose(plain, got[1], Tolerance, "y without bias");
+        KernelDevices.AssertClose(dx, got[2], Tolerance, "dx");
+        KernelDevices.AssertClose(dw, got[3], Tolerance, "dw");
+    }
+
     [Fact]
     public void One_and_two_threads_give_the_same_bits()
     {

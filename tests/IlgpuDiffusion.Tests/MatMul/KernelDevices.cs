@@ -4,10 +4,11 @@ using ILGPU.Runtime.CPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.Simulation;
 using IlgpuDiffusion.Kernels.TensorCore;
+using Device = IlgpuDiffusion.Tensors.Device;
 
 namespace IlgpuDiffusion.Tests;
 
-/// The contexts that a kernel is checked on: called on pools of one and of two threads, launched on ILGPU's simulator, and interpreted as PTX.
+/// The contexts that a kernel is checked on: called on pools of one and of two threads, launched on ILGPU's simulator, interpreted as PTX, and on OpenCL where there is a platform.
 public sealed class KernelDevices : IDisposable
 {
     readonly Context context = Context.Create(b => b.CPU(new CPUDevice(32, 2, 1)));
@@ -15,6 +16,7 @@ public sealed class KernelDevices : IDisposable
     readonly CpuPool one = new(1);
     readonly CpuPool two = new(2);
     readonly PtxSimulator ptx = new();
+    Device? openCl;
 
     public KernelDevices()
     {
@@ -34,8 +36,16 @@ public sealed class KernelDevices : IDisposable
     /// Where the kernels' PTX is interpreted.
     public KernelContext Ptx { get; }
 
+    /// Its views are its own: see <see cref="RunOpenCl"/>. Skips the test where there is no platform.
+    public KernelContext OpenCl => (openCl ??= Tests.OpenCl.Open()).Kernels;
+
     /// Runs `kernel` on copies of the arrays and writes them back.
-    public void Run(float[][] arrays, Action<ArrayView<float>[]> kernel)
+    public void Run(float[][] arrays, Action<ArrayView<float>[]> kernel) => Run(accelerator, arrays, kernel);
+
+    /// The same in the memory of <see cref="OpenCl"/>.
+    public void RunOpenCl(float[][] arrays, Action<ArrayView<float>[]> kernel) => Run(OpenCl.Accelerator, arrays, kernel);
+
+    static void Run(Accelerator accelerator, float[][] arrays, Action<ArrayView<float>[]> kernel)
     {
         MemoryBuffer1D<float, Stride1D.Dense>?[] buffers = [.. arrays.Select(a => a.Length == 0 ? null : accelerator.Allocate1D(a))];
         kernel([.. buffers.Select(b => b is null ? ArrayView<float>.Empty : b.View.AsContiguous())]);
@@ -68,6 +78,7 @@ public sealed class KernelDevices : IDisposable
 
     public void Dispose()
     {
+        openCl?.Dispose();
         ptx.Dispose();
         one.Dispose();
         two.Dispose();

@@ -51,6 +51,15 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         });
 
     [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Portable_kernels_match_the_reference_on_OpenCL(int batch, int m, int n, int k) =>
+        ForEveryFlag(batch, m, n, k, (s, bias) =>
+        {
+            Check(s, bias, v => Product.ForwardV1(devices.OpenCl, v[0], v[1], v[2], v[3], s), "V1", devices.RunOpenCl);
+            Check(s, bias, v => Product.ForwardV2(devices.OpenCl, v[0], v[1], v[2], v[3], s), "V2", devices.RunOpenCl);
+        });
+
+    [Theory]
     [InlineData(1, 300, 700, 300)]
     [InlineData(1, 9, 20, 9000)]
     [InlineData(20, 70, 30, 50)]
@@ -103,7 +112,7 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
             check(new MatMulShape(batch, m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0), (flags & 8) != 0);
     }
 
-    void Check(MatMulShape s, bool bias, Action<ArrayView<float>[]> kernel, string what)
+    void Check(MatMulShape s, bool bias, Action<ArrayView<float>[]> kernel, string what, Action<float[][], Action<ArrayView<float>[]>>? run = null)
     {
         float[] a = KernelDevices.Numbers((long)s.Batch * s.M * s.K, 1);
         float[] b = KernelDevices.Numbers((long)s.Batch * s.K * s.N, 2);
@@ -111,7 +120,7 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         float[] expected = KernelDevices.Numbers((long)s.Batch * s.M * s.N, 4);
         float[] actual = [.. expected];
         Product.Reference.Forward(a, b, biasData, expected, s);
-        devices.Run([a, b, biasData, actual], kernel);
+        (run ?? devices.Run)([a, b, biasData, actual], kernel);
         KernelDevices.AssertClose(expected, actual, Tolerance, $"{what}, {s}, c");
     }
 }

@@ -27,6 +27,7 @@ public class ForwardTests(Devices devices) : DeviceTest(devices)
                 data.Add("tiny-sd2", device);
             }
 
+            data.Add("tiny-sd", "opencl");
             return data;
         }
     }
@@ -117,6 +118,7 @@ public class ForwardTests(Devices devices) : DeviceTest(devices)
 
     [Theory]
     [MemberData(nameof(Devices.Convolutions), MemberType = typeof(Devices))]
+    [InlineData("opencl")]
     public void Vae_matches_in_both_directions_and_in_its_gradient(string device)
     {
         using FixtureFile file = Goldens("tiny-sd");

@@ -17,7 +17,7 @@ public class GroupNormTests(Devices devices) : DeviceTest(devices)
         get
         {
             TheoryData<string, int, int, int, int, bool> cases = [];
-            foreach (string device in (string[])["cpu", "cpu-sim", "ptx-sim"])
+            foreach (string device in (string[])["cpu", "cpu-sim", "ptx-sim", "opencl"])
             {
                 foreach ((int b, int p, int c, int g) in Sizes)
                 {

@@ -17,6 +17,8 @@ public class LayerNormTests(Devices devices) : DeviceTest(devices)
     [InlineData("cpu-sim", 67, 33)]
     [InlineData("ptx-sim", 3, 5)]
     [InlineData("ptx-sim", 67, 33)]
+    [InlineData("opencl", 3, 5)]
+    [InlineData("opencl", 131, 33)]
     public void Forward_and_backward_match_the_reference(string device, int rows, int d)
     {
         float[] x = GradCheck.Values(rows * d, 1), w = GradCheck.Values(d, 2), bias = GradCheck.Values(d, 3), dy = GradCheck.Values(x.Length, 4);

@@ -29,7 +29,7 @@ public class UniformBranchesTests
     {
         using Context context = Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)));
         using Accelerator accelerator = context.Devices[0].CreateAccelerator(context);
-        CompiledKernel compiled = accelerator.CompileKernel(UniformBranches.Entry(Kernel), KernelSpecialization.Empty);
+        CompiledKernel compiled = accelerator.CompileKernel(KernelText.Entry(Kernel), KernelSpecialization.Empty);
         Kernel loaded = accelerator.LoadAutoGroupedKernel(Kernel);
         PropertyInfo held = typeof(Kernel).GetProperty("CompiledKernel", BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)!;
         Assert.Same(compiled, held.GetValue(loaded));

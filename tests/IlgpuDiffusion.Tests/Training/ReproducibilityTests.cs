@@ -46,10 +46,13 @@ public sealed class ReproducibilityTests : IDisposable
         Assert.Contains("other settings", Assert.Throws<IlgdException>(() => TrainState.LoadIfThere(state, run.Trainees, "{\"seed\":8}")).Message);
     }
 
-    [Fact]
-    public void The_second_training_step_compiles_nothing_and_allocates_nothing()
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("cpu-sim")]
+    [InlineData("opencl")]
+    public void The_second_training_step_compiles_nothing_and_allocates_nothing(string device)
     {
-        using Run run = new(2);
+        using Run run = new(device == "opencl" ? OpenCl.Open() : Device.Open(device, 2));
         run.Step(0);
         (long compiled, long allocated) = (run.Device.Kernels.Compiled, run.Device.SystemAllocations);
         run.Step(1);
@@ -82,8 +85,14 @@ public sealed class ReproducibilityTests : IDisposable
         readonly NoiseSchedule schedule = new(SchedulerConfig.StableDiffusion);
 
         public Run(int threads)
+            : this(Device.Open("cpu", threads))
         {
-            Device = Device.Open("cpu", threads);
+        }
+
+        /// The run disposes of the device.
+        public Run(Device device)
+        {
+            Device = device;
             arena = new Arena(Device, 4 << 20);
             unet.Weights.Allocate(Device, "unet");
             unet.Weights.Initialize(7);

@@ -17,7 +17,7 @@ public sealed class EveryTrialTests(Devices devices) : DeviceTest(devices)
             TheoryData<string, string> data = [];
             foreach (TrialEntry trial in TrialCatalog.All)
             {
-                foreach (string device in trial.UsesTensorCores ? ["ptx-sim"] : trial.Version.Length > 0 ? ["cpu-sim", "ptx-sim"] : (string[])["cpu", "cpu f2", "cpu f4", "cpu-sim", "ptx-sim"])
+                foreach (string device in trial.UsesTensorCores ? ["ptx-sim"] : trial.Version.Length > 0 ? ["cpu-sim", "ptx-sim", "opencl"] : (string[])["cpu", "cpu f2", "cpu f4", "cpu-sim", "ptx-sim", "opencl"])
                 {
                     // Winograd's algorithms are a convolution's alone.
                     if (!device.Contains(' ', StringComparison.Ordinal) || trial.Name.StartsWith("Conv2d", StringComparison.Ordinal))
