@@ -8,7 +8,7 @@ public interface ILossWeighting
     double Of(double snr, PredictionType predicts);
 }
 
-/// Min-SNR-γ (Hang et al. 2023, section 3.4): min(SNR, γ) / SNR for ε, min(SNR, γ) / (SNR + 1) for v, min(SNR, γ) for x₀. At SNR 0 the weight for ε is its limit, 1.
+/// Min-SNR-γ (Hang et al. 2023): min(SNR, γ) / SNR for ε, min(SNR, γ) / (SNR + 1) for v, min(SNR, γ) for x₀. At SNR 0 the weight for ε is its limit, 1.
 public sealed record MinSnr(double Gamma = 5) : ILossWeighting
 {
     public double Of(double snr, PredictionType predicts)

@@ -24,7 +24,7 @@ public sealed record NoisyBatch(float[] Latents, float[] Noise, int[] Timesteps,
         return this with { Noise = noise };
     }
 
-    /// Input perturbation (Ning et al. 2023, algorithm 2): x_t = α x₀ + σ (ε + γ ξ), ξ standard normal; the target stays that of ε. What the network meets when it draws has errors of its own
+    /// Input perturbation (Ning et al. 2023): x_t = α x₀ + σ (ε + γ ξ), ξ standard normal; the target stays that of ε. What the network meets when it draws has errors of its own
     /// in it, and so learns to expect some.   `first`: as for <see cref="WithOffset"/>
     public NoisyBatch WithPerturbation(double gamma, RngStream rng, int first = 0)
     {
