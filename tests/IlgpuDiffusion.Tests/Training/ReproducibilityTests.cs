@@ -48,7 +48,6 @@ public sealed class ReproducibilityTests : IDisposable
 
     [Theory]
     [InlineData("cpu")]
-    [InlineData("cpu-sim")]
     [InlineData("opencl")]
     public void The_second_training_step_compiles_nothing_and_allocates_nothing(string device)
     {
