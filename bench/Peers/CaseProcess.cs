@@ -34,8 +34,11 @@ static class CaseProcess
     public static void Report(PeerCase of, int threads, ConvAlgorithm conv)
     {
         Libtorch.Load(threads);
-        using Device device = Device.Open("cpu", threads, conv);
-        using Pair pair = of.Prepare(device);
+        Device opened = Device.Open("cpu", threads, conv);
+        // A case that fails has not given its buffers back, which the device would complain of instead.
+        Pair prepared = of.Prepare(opened);
+        using Device device = opened;
+        using Pair pair = prepared;
         (Timing ours, Timing peer) = Timing.Of(pair.Ours, pair.Peer);
         WorkMeter meter = new();
         device.Kernels.Observer = meter;

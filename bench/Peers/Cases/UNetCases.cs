@@ -53,7 +53,7 @@ static class UNetCases
             float[] expected = ChannelOrder.ToLast(peer.Forward(theirSample, timesteps, theirContext).contiguous().data<float>().ToArray(), Batch, config.OutChannels);
             double largest = expected.Max(Math.Abs);
             if (!(ours.Zip(expected, (a, b) => Math.Abs(a - (double)b)).Max() <= Tolerance * largest))
-                throw new IlgdException("the two UNets differ");
+                throw new IlgdException($"the two UNets differ: by {ours.Zip(expected, (a, b) => Math.Abs(a - (double)b)).Max():0.0e0} where the largest prediction is {largest}");
         }
 
         return new Pair(() => Ours(read: false), PeerSide.Forward(() => peer.Forward(theirSample, timesteps, theirContext)), arena, unet, them);
