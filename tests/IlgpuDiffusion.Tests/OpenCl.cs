@@ -1,7 +1,7 @@
 using System.Reflection;
+using ILGPU.Runtime.OpenCL;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Tensors;
-using ILGPU.Runtime.OpenCL;
 
 namespace IlgpuDiffusion.Tests;
 
