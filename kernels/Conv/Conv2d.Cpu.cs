@@ -10,6 +10,12 @@ public static unsafe partial class Conv2d
     internal static void ForwardCpu(
         CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, CpuIsa isa)
     {
+        if (TakesTapProducts(s))
+        {
+            ForwardTapProducts(pool, x.Pointer(), weight.Pointer(), bias.Length > 0 ? bias.Pointer() : null, y.Pointer(), s, isa);
+            return;
+        }
+
         int depth = s.Kh * s.Kw * s.C;
         Patches patches = new(x.Pointer(), s.H, s.W, s.C, s.OutH, s.OutW, s.Kw, s.Stride, s.PadTop, s.PadLeft);
         Gemm.Run(
@@ -42,6 +48,12 @@ public static unsafe partial class Conv2d
     /// For them dx is a plain stride-1 convolution of dy with those taps, flipped; s² products, no multiplication by a zero between.
     internal static void BackwardInputCpu(CpuPool pool, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s, CpuIsa isa)
     {
+        if (TakesTapProducts(Transposed(s)))
+        {
+            BackwardInputTapProducts(pool, dy.Pointer(), weight.Pointer(), dx.Pointer(), Transposed(s), isa);
+            return;
+        }
+
         for (int rh = 0; rh < Math.Min(s.Stride, s.H); rh++)
         {
             for (int rw = 0; rw < Math.Min(s.Stride, s.W); rw++)

@@ -68,16 +68,17 @@ public static unsafe partial class Conv2d
         Multiply(pool, dy.Pointer(), filter, kept, null, dx.Pointer(), Transposed(s), algorithm, isa);
     }
 
+    /// dy → dx of a convolution of stride 1 is one itself.
     internal static Conv2dShape Transposed(Conv2dShape s) => s with
     {
         H = s.OutH,
         W = s.OutW,
         C = s.O,
         O = s.C,
-        PadLeft = 2 - s.PadLeft,
-        PadRight = 2 - s.PadRight,
-        PadTop = 2 - s.PadTop,
-        PadBottom = 2 - s.PadBottom,
+        PadLeft = s.Kw - 1 - s.PadLeft,
+        PadRight = s.Kw - 1 - s.PadRight,
+        PadTop = s.Kh - 1 - s.PadTop,
+        PadBottom = s.Kh - 1 - s.PadBottom,
     };
 
     static void Multiply<TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)

@@ -46,10 +46,13 @@ public static unsafe partial class GroupNorm
             return;
         }
 
-        cpu.For(d.B * tiles, i => tile(i / tiles, i % tiles));
+        int all = d.B * tiles;
+        cpu.For(all, i => tile(i / tiles, i % tiles));
         cpu.For(d.B, sample);
+
+        // From the end, because what was read last is still in the caches.
         if (last is not null)
-            cpu.For(d.B * tiles, i => last(i / tiles, i % tiles));
+            cpu.For(all, i => last((all - 1 - i) / tiles, (all - 1 - i) % tiles));
     }
 
     static void CpuForward(

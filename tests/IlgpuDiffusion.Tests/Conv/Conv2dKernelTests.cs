@@ -24,6 +24,11 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
         new Conv2dShape(1, 1, 1, 3, 2, 3, 3, 1, 1, 1, 1, 1),
         new Conv2dShape(1, 9, 8, 40, 33, 3, 3, 1, 1, 1, 1, 1),
         new Conv2dShape(1, 3, 2, 2, 2, 5, 6, 1, 4, 3, 2, 4),
+        new Conv2dShape(2, 7, 9, 18, 3, 3, 3, 1, 1, 0, 2, 1),
+        new Conv2dShape(2, 7, 9, 3, 18, 3, 3, 1, 1, 0, 2, 1),
+        new Conv2dShape(1, 6, 5, 7, 2, 5, 6, 1, 4, 3, 2, 4),
+        new Conv2dShape(1, 6, 5, 2, 7, 5, 6, 1, 4, 3, 2, 4),
+        new Conv2dShape(1, 4, 5, 2, 18, 3, 3, 1, 3, 3, 3, 3),
     ];
 
     [Theory]
