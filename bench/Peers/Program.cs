@@ -9,9 +9,9 @@ using IlgpuDiffusion.Peers.Cases;
 using IlgpuDiffusion.Tensors;
 using ConvAlgorithm = IlgpuDiffusion.Kernels.Common.ConvAlgorithm;
 
-const string Usage = "usage: dotnet run -c Release --project bench/Peers -- [--filter NAME] [--threads N] [--conv direct|f2|f4] [--json FILE] [--write-results] [--list]";
+const string Usage = "usage: dotnet run -c Release --project bench/Peers -- [--filter NAME …] [--threads N] [--conv direct|f2|f4] [--json FILE] [--write-results] [--list]";
 
-string filter = "";
+List<string> filters = [];
 string? json = null, only = null;
 int threads = Environment.ProcessorCount;
 ConvAlgorithm conv = Device.DefaultConv;
@@ -21,7 +21,7 @@ for (int i = 0; i < args.Length; i++)
     switch (args[i])
     {
         case "--filter" when i + 1 < args.Length:
-            filter = args[++i];
+            filters.Add(args[++i]);
             break;
         case "--threads" when i + 1 < args.Length && int.TryParse(args[i + 1], out threads) && threads > 0:
             i++;
@@ -52,11 +52,11 @@ PeerCase[] cases =
 [
     .. typeof(PeerCase).Assembly.GetTypes().Where(t => t.Namespace == typeof(MatMulCases).Namespace).OrderBy(t => t.Name, StringComparer.Ordinal)
         .Select(t => t.GetProperty("All", BindingFlags.Static | BindingFlags.Public)).Where(all => all?.PropertyType == typeof(IEnumerable<PeerCase>))
-        .SelectMany(all => (IEnumerable<PeerCase>)all!.GetValue(null)!).Where(c => only is null ? c.Title.Contains(filter, StringComparison.OrdinalIgnoreCase) : c.Title == only),
+        .SelectMany(all => (IEnumerable<PeerCase>)all!.GetValue(null)!).Where(c => only is null ? filters.Count == 0 || filters.Any(f => c.Title.Contains(f, StringComparison.OrdinalIgnoreCase)) : c.Title == only),
 ];
 if (cases.Length == 0)
 {
-    Console.Error.WriteLine($"no case is named like '{filter}': --list shows them");
+    Console.Error.WriteLine($"no case is named like {string.Join(", ", filters.Select(f => $"'{f}'"))}: --list shows them");
     return 2;
 }
 
@@ -112,7 +112,7 @@ try
     }
 
     if (writeResults)
-        ResultsSection.Write(rows, threads, conv, filter);
+        ResultsSection.Write(rows, threads, conv, filters);
     return failed == 0 ? 0 : 1;
 }
 catch (IlgdException e)

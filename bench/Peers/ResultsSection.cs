@@ -6,31 +6,31 @@ using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Peers;
 
-/// The section of bench/Results.md between two marks: rewritten by each run with --write-results, everything around it stays.
+/// The section of bench/Results.md between two marks, one for each number of threads: rewritten by each run with --write-results, everything around it stays.
 static class ResultsSection
 {
-    const string Begin = "<!-- peers: begin (written by bench/Peers --write-results) -->";
-    const string End = "<!-- peers: end -->";
-
-    public static void Write(IReadOnlyList<PeerRow> rows, int threads, ConvAlgorithm conv, string filter)
+    public static void Write(IReadOnlyList<PeerRow> rows, int threads, ConvAlgorithm conv, IReadOnlyList<string> filters)
     {
         string root = Root(), path = Path.Combine(root, "bench", "Results.md");
-        string text = File.Exists(path) ? File.ReadAllText(path) : "# Results\n\n" + Begin + "\n" + End + "\n";
-        int begin = text.IndexOf(Begin, StringComparison.Ordinal), end = text.IndexOf(End, StringComparison.Ordinal);
-        if (begin < 0 || end < begin)
-            throw new IlgdException($"{path}: the marks \"{Begin}\" and \"{End}\" are not there, in this order: put them where the table should go");
-        string changed = string.Concat(text.AsSpan(0, begin + Begin.Length), "\n", Section(rows, threads, conv, filter, root), text.AsSpan(end));
+        string first = $"<!-- peers, --threads {threads}: begin (written by bench/Peers --write-results) -->", last = $"<!-- peers, --threads {threads}: end -->";
+        string text = File.Exists(path) ? File.ReadAllText(path) : "# Results\n";
+        if (!text.Contains(first, StringComparison.Ordinal))
+            text += $"\n{first}\n{last}\n";
+        int begin = text.IndexOf(first, StringComparison.Ordinal), end = text.IndexOf(last, StringComparison.Ordinal);
+        if (end < begin)
+            throw new IlgdException($"{path}: the mark \"{last}\" does not come after \"{first}\": put it where the table ends");
+        string changed = string.Concat(text.AsSpan(0, begin + first.Length), "\n", Section(rows, threads, conv, filters, root), text.AsSpan(end));
         AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(changed)));
         Console.WriteLine($"wrote {path}");
     }
 
-    static string Section(IReadOnlyList<PeerRow> rows, int threads, ConvAlgorithm conv, string filter, string root)
+    static string Section(IReadOnlyList<PeerRow> rows, int threads, ConvAlgorithm conv, IReadOnlyList<string> filters, string root)
     {
         StringBuilder text = new();
-        string command = "dotnet run -c Release --project bench/Peers -- " + (filter.Length > 0 ? $"--filter \"{filter}\" " : "") + $"--threads {threads} --conv {conv.ToString().ToLowerInvariant()} --write-results";
-        text.Append("## CPU against libtorch\n\n");
+        string command = "dotnet run -c Release --project bench/Peers -- " + string.Concat(filters.Select(f => $"--filter \"{f}\" ")) + $"--threads {threads} --conv {conv.ToString().ToLowerInvariant()} --write-results";
+        text.Append($"## CPU against libtorch, {threads} thread{(threads == 1 ? "" : "s")}\n\n");
         text.Append($"- machine: {Cpu()}, {Environment.ProcessorCount} logical cores, {RuntimeInformation.OSDescription}, .NET {Environment.Version}\n");
-        text.Append($"- peer: TorchSharp {typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3)} (libtorch, its own defaults), both sides at {threads} threads\n");
+        text.Append($"- peer: TorchSharp {typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3)} (libtorch, its own defaults), both sides at --threads {threads}\n");
         text.Append($"- command: `{command}`\n");
         text.Append($"- commit: {Git(root, "rev-parse --short HEAD")}{(Git(root, "status --porcelain -uno").Length > 0 ? " with changes" : "")}, {DateTime.UtcNow:yyyy-MM-dd}\n");
         text.Append("- runs alternate; median of 11 samples ± half the distance between the quartiles; warm-up and compilation are not in them; every case has a process of its own, in which glibc keeps its pages\n");
