@@ -10,7 +10,7 @@ using Torch = TorchSharp.torch;
 namespace IlgpuDiffusion.Peers.Cases;
 
 /// One evaluation of Stable Diffusion's UNet as a step of guided sampling makes it, with and without text as one batch of two; random weights.
-/// Both sides must predict the same before they are timed. The peer says what it predicts on one thread: on two it is 0.8 % off float64 at this width (libtorch 2.x of TorchSharp, AMD EPYC
+/// Both sides must predict the same before they are timed. The peer says what it predicts on one thread: on two it is 0.8 % off float64 at this width (libtorch of TorchSharp 0.107.0, AMD EPYC
 /// with AVX-512), where ours and its own on one thread are within 4e-6 of it.
 static class UNetCases
 {
