@@ -48,9 +48,9 @@ public static unsafe partial class Conv2d
     /// For them dx is a plain stride-1 convolution of dy with those taps, flipped; s² products, no multiplication by a zero between.
     internal static void BackwardInputCpu(CpuPool pool, ArrayView<float> dy, ArrayView<float> weight, ArrayView<float> dx, Conv2dShape s, CpuIsa isa)
     {
-        if (TakesTapProducts(Transposed(s)))
+        if (TakesTapProducts(s.Transposed()))
         {
-            BackwardInputTapProducts(pool, dy.Pointer(), weight.Pointer(), dx.Pointer(), Transposed(s), isa);
+            BackwardInputTapProducts(pool, dy.Pointer(), weight.Pointer(), dx.Pointer(), s.Transposed(), isa);
             return;
         }
 

@@ -31,7 +31,7 @@ public static unsafe partial class Conv2d
         TapProducts(pool, x, new RowsAlongK(weight, s.C, 0), bias, y, s, new TapColumns(taps, s.O, 0, 1, taps), isa);
     }
 
-    /// dy → dx is the convolution `t` with the taps turned round: `Transposed`.
+    /// dy → dx is the convolution `t` with the taps turned round: <see cref="Conv2dShape.Transposed"/>.
     static void BackwardInputTapProducts(CpuPool pool, float* dy, float* weight, float* dx, Conv2dShape t, CpuIsa isa)
     {
         int taps = t.Kh * t.Kw;

@@ -65,21 +65,8 @@ public static unsafe partial class Conv2d
     {
         Taps all = new(0, 3, 0);
         FlippedWeight filter = new(weight.Pointer(), s, all, all);
-        Multiply(pool, dy.Pointer(), filter, kept, null, dx.Pointer(), Transposed(s), algorithm, isa);
+        Multiply(pool, dy.Pointer(), filter, kept, null, dx.Pointer(), s.Transposed(), algorithm, isa);
     }
-
-    /// dy → dx of a convolution of stride 1 is one itself.
-    internal static Conv2dShape Transposed(Conv2dShape s) => s with
-    {
-        H = s.OutH,
-        W = s.OutW,
-        C = s.O,
-        O = s.C,
-        PadLeft = s.Kw - 1 - s.PadLeft,
-        PadRight = s.Kw - 1 - s.PadRight,
-        PadTop = s.Kh - 1 - s.PadTop,
-        PadBottom = s.Kh - 1 - s.PadBottom,
-    };
 
     static void Multiply<TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
         where TFilter : struct, IPanelSource

@@ -234,10 +234,10 @@ public static partial class Conv2d
     {
         using LaunchScope launch = k.Scope("Conv2d.BackwardInput", s, WorkOf(s, sizeof(float)));
         Check(dx, weight, dy, s);
-        Check(k, kept, Transposed(s));
+        Check(k, kept, s.Transposed());
         if (s.IsPointwise)
             Product.Forward(k, dy, weight, ArrayView<float>.Empty, dx, new MatMulShape(1, s.B * s.H * s.W, s.C, s.O));
-        else if (k.Cpu is { } cpu && Choose(Transposed(s), k.Conv) is not ConvAlgorithm.Direct and var winograd)
+        else if (k.Cpu is { } cpu && Choose(s.Transposed(), k.Conv) is not ConvAlgorithm.Direct and var winograd)
             BackwardInputWinograd(cpu, dy, weight, dx, s, kept, winograd, MatMul.Cpu.CpuIsas.Best);
         else if (k.Cpu is { } pool)
             BackwardInputCpu(pool, dy, weight, dx, s, MatMul.Cpu.CpuIsas.Best);
@@ -264,7 +264,7 @@ public static partial class Conv2d
     public static long KeptLength(KernelContext k, Conv2dShape s) => k.Cpu is null ? 0 : KeptLength(s, k.Conv, MatMul.Cpu.CpuIsas.Best);
 
     /// The same for BackwardInput.
-    public static long KeptInputLength(KernelContext k, Conv2dShape s) => KeptLength(k, Transposed(s));
+    public static long KeptInputLength(KernelContext k, Conv2dShape s) => KeptLength(k, s.Transposed());
 
     static void Check(KernelContext k, KeptFilter kept, Conv2dShape s)
     {

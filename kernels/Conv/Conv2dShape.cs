@@ -16,4 +16,17 @@ public readonly record struct Conv2dShape(
 
     /// A 1×1 convolution that meets every position once: a matrix product.
     public bool IsPointwise => Kh == 1 && Kw == 1 && Stride == 1 && PadLeft == 0 && PadRight == 0 && PadTop == 0 && PadBottom == 0;
+
+    /// What takes dy to dx: of stride 1 it is a convolution itself, with the filter turned by half a turn and the channels changed over (Conv2d.md).
+    public Conv2dShape Transposed() => this with
+    {
+        H = OutH,
+        W = OutW,
+        C = O,
+        O = C,
+        PadLeft = Kw - 1 - PadLeft,
+        PadRight = Kw - 1 - PadRight,
+        PadTop = Kh - 1 - PadTop,
+        PadBottom = Kh - 1 - PadBottom,
+    };
 }
