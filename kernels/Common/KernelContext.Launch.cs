@@ -13,7 +13,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1);
+            Issue((k: this, kernel, count: CheckedCount(count), a1), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -23,7 +23,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -34,7 +34,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -45,7 +45,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -57,7 +57,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -69,7 +69,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -82,7 +82,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -95,7 +95,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -109,7 +109,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4, a5), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4, x.a5));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -123,7 +123,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4, a5), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4, x.a5));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -138,7 +138,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4, a5, a6), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -153,7 +153,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -169,7 +169,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4, a5, a6, a7), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -185,7 +185,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -202,7 +202,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7, x.a8));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -219,7 +219,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7, a8);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7, x.a8));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -237,7 +237,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7, x.a8, x.a9));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -255,7 +255,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7, a8, a9);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8, a9);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8, a9), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7, x.a8, x.a9));
     }
 
     /// Runs an implicitly grouped kernel, one thread an element, over 0 … count − 1.
@@ -274,7 +274,7 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.Launch(kernel, CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
         else if (count > 0)
-            Cached(kernel, () => Accelerator.LoadAutoGroupedStreamKernel(kernel))(CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+            Issue((k: this, kernel, count: CheckedCount(count), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadAutoGroupedKernel(kernel))(x.k.Stream, x.count, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7, x.a8, x.a9, x.a10));
     }
 
     /// Runs an explicitly grouped kernel: `groups` groups of `threads` threads.
@@ -293,6 +293,6 @@ public sealed partial class KernelContext
         if (Simulator is { } ptx)
             ptx.LaunchGroups(kernel, groups, threads, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
         else if (groups > 0)
-            Cached(kernel, () => Accelerator.LoadStreamKernel(kernel))(CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10);
+            Issue((k: this, kernel, groups: CheckedGroups(groups, threads), a1, a2, a3, a4, a5, a6, a7, a8, a9, a10), static x => x.k.Cached(x.kernel, static (a, kernel) => a.LoadKernel(kernel))(x.k.Stream, x.groups, x.a1, x.a2, x.a3, x.a4, x.a5, x.a6, x.a7, x.a8, x.a9, x.a10));
     }
 }

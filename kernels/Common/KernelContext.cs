@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using ILGPU;
 using ILGPU.Backends.OpenCL;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
 using IlgpuDiffusion.Kernels.Simulation;
 
@@ -17,6 +18,12 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
     long launches;
 
     public Accelerator Accelerator { get; } = accelerator;
+
+    /// What all launches and copies go through, in order. On `cuda` a stream of the context's own, because the default one cannot be captured; of the kind that waits for the default one and makes it wait.
+    public AcceleratorStream Stream { get; } = accelerator is CudaAccelerator cuda ? cuda.CreateStream(StreamFlags.CU_STREAM_DEFAULT) : accelerator.DefaultStream;
+
+    /// Whose step is running; null where each launch stands for itself.
+    public LaunchGraph? Graph { get; internal set; }
 
     /// The pool of the `cpu` device; null on devices where kernels are launched through ILGPU.
     public CpuPool? Cpu { get; } = cpu;
@@ -64,17 +71,66 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
     public void Clear(ArrayView<float> view)
     {
         if (!Idle && view.Length > 0)
-            view.MemSetToZero();
+            Issue((k: this, view), static x => x.view.MemSetToZero(x.k.Stream));
     }
 
     /// to = from
     public void Copy(ArrayView<float> from, ArrayView<float> to)
     {
         if (!Idle && from.Length > 0)
-            from.CopyTo(to);
+            Issue((k: this, from, to), static x => x.from.CopyTo(x.k.Stream, x.to));
     }
 
-    TLauncher Cached<TLauncher>(Delegate kernel, Func<TLauncher> load)
+    /// to = values of the host, which may be changed when this returns
+    public unsafe void Upload<T>(ReadOnlySpan<T> values, ArrayView<T> to)
+        where T : unmanaged
+    {
+        if (Idle || values.Length == 0)
+            return;
+        if (Graph is { } graph)
+        {
+            graph.Upload(values, to);
+            return;
+        }
+
+        // ILGPU takes the address of the host memory and lets go of it, so that the garbage collector must be kept from moving it during a copy.
+        fixed (T* pinned = values)
+            to.CopyFromCPU(Stream, ref *pinned, values.Length);
+    }
+
+    /// values = what is in device memory after everything launched so far has run; zeros where nothing runs
+    public unsafe void Download<T>(ArrayView<T> from, Span<T> values)
+        where T : unmanaged
+    {
+        if (Idle)
+            values.Clear();
+        if (Idle || values.Length == 0)
+            return;
+        Graph?.Flush();
+        fixed (T* pinned = values)
+            from.CopyToCPU(Stream, ref *pinned, values.Length);
+    }
+
+    /// Waits until everything launched so far has run.
+    public void Synchronize()
+    {
+        Graph?.Flush();
+        Accelerator.Synchronize();
+    }
+
+    // `call` holds all that `launch` needs, so that it can be compared with another and launched again.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    void Issue<TCall>(TCall call, Action<TCall> launch)
+        where TCall : struct
+    {
+        if (Graph is { } graph)
+            graph.Add(call, launch);
+        else
+            launch(call);
+    }
+
+    TLauncher Cached<TKernel, TLauncher>(TKernel kernel, Func<Accelerator, TKernel, TLauncher> load)
+        where TKernel : Delegate
         where TLauncher : Delegate
     {
         launches++;
@@ -82,7 +138,7 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
             return (TLauncher)launcher;
         long begin = Stopwatch.GetTimestamp();
         object? compiled = KernelText.Compile(Accelerator, kernel.Method);
-        TLauncher loaded = Loaded(kernel.Method, compiled, load);
+        TLauncher loaded = Loaded(kernel.Method, compiled, () => load(Accelerator, kernel));
         GC.KeepAlive(compiled);
         launchers.Add(kernel, loaded);
         Observer?.Compiled(kernel.Method, Stopwatch.GetTimestamp() - begin);

@@ -13,12 +13,12 @@ static class OpenCl
     public static PropertyInfo GenericAddressSpace { get; } = typeof(CLCapabilityContext).GetProperty(nameof(CLCapabilityContext.GenericAddressSpace))!;
 
     /// Skips the test where there is none.
-    public static Device Open()
+    public static Device Open(bool graphs = false)
     {
         bool any = false;
         try
         {
-            return Device.Open("opencl", 0, ConvAlgorithm.Direct, null, device =>
+            return Device.Open("opencl", 0, ConvAlgorithm.Direct, null, graphs, device =>
             {
                 any = true;
                 GenericAddressSpace.SetValue(device.Capabilities, true);

@@ -48,14 +48,10 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
     }
 
     /// Indices (token ids, rows) on the device, for this step.
-    public unsafe ArrayView<int> Ints(ReadOnlySpan<int> values)
+    public ArrayView<int> Ints(ReadOnlySpan<int> values)
     {
         ArrayView<int> view = Arena.Take<int>(values.Length);
-        if (values.Length == 0 || Device.Plans)
-            return view;
-        // Pinned: see Tensor.CopyFrom.
-        fixed (int* pinned = values)
-            view.CopyFromCPU(ref *pinned, values.Length);
+        Kernels.Upload(values, view);
         return view;
     }
 

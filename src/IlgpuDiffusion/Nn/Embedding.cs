@@ -24,7 +24,7 @@ public sealed class Embedding(WeightScope w, int count, int features) : IDisposa
         memory?.Dispose();
         int total = before.Length + rows.Length;
         memory = device.Allocate(total * sizeof(float), $"{weight.Name}, appended");
-        appended = new Tensor(memory.View<float>(0, total), [total / features, features]);
+        appended = memory.Tensor(0, [total / features, features]);
         appended.CopyFrom([.. before, .. rows]);
         return count + (before.Length / features);
     }

@@ -51,12 +51,12 @@ public sealed class Weights : IDisposable
         long total = parameters.Sum(p => Padded(p.Shape.Count));
         buffer = device.Allocate(total * sizeof(float), owner);
         forms = new FrozenForms(device, owner);
-        values = new Tensor(buffer.View<float>(0, total), [(int)total]) { Forms = forms };
+        values = buffer.Tensor(0, [(int)total], forms);
         device.Kernels.Clear(values.View);
         long at = 0;
         foreach (Parameter p in parameters)
         {
-            p.Value = new Tensor(buffer.View<float>(at * sizeof(float), p.Shape.Count), p.Shape) { Forms = forms };
+            p.Value = buffer.Tensor(at * sizeof(float), p.Shape, forms);
             p.Offset = (int)at;
             at += Padded(p.Shape.Count);
         }
@@ -77,12 +77,12 @@ public sealed class Weights : IDisposable
         forms!.Clear();
         gradBuffer?.Dispose();
         gradBuffer = wanted ? Device!.Allocate(Values.Count * sizeof(float), $"{Owner} gradients") : null;
-        grads = wanted ? new Tensor(gradBuffer!.View<float>(0, Values.Count), Values.Shape) : null;
+        grads = wanted ? gradBuffer!.Tensor(0, Values.Shape) : null;
         long at = 0;
         foreach (Parameter p in parameters)
         {
             p.Value.RequiresGrad = wanted;
-            p.Value.Grad = wanted ? new Tensor(gradBuffer!.View<float>(at * sizeof(float), p.Shape.Count), p.Shape) : null;
+            p.Value.Grad = wanted ? gradBuffer!.Tensor(at * sizeof(float), p.Shape) : null;
             p.Value.OwnsGrad = wanted;
             at += Padded(p.Shape.Count);
         }

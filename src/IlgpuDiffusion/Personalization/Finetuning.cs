@@ -205,6 +205,7 @@ public sealed class Finetuning : IDisposable
 
     public void Dispose()
     {
+        loop.Dispose();
         foreach (Trainee trainee in trainees)
             trainee.Optimizer.Dispose();
         Adapter?.Dispose();

@@ -71,7 +71,7 @@ public sealed class Arena : IDisposable
     }
 
     /// A tensor whose elements are not set.
-    public Tensor New(Shape shape) => new(Take<float>(shape.Count), shape, this);
+    public Tensor New(Shape shape) => new(Device.Kernels, Take<float>(shape.Count), shape, this);
 
     /// Ends the step: everything handed out is taken back; the blocks stay for the next step.
     public void Reset()

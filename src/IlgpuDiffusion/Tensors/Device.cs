@@ -28,13 +28,17 @@ public sealed class Device : IDisposable
     readonly Dictionary<string, long> live = [];
     readonly Dictionary<string, int> buffers = [];
     readonly List<MemoryBuffer1D<byte, Stride1D.Dense>> planned = [];
+    // Null on `cpu`, whose memory the system has back at once: it is the program's own, and its size is looked at.
+    readonly BlockCache? cache;
 
-    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator, ConvAlgorithm conv, IDeviceObserver? observer)
+    Device(string name, Context context, Accelerator accelerator, CpuPool? pool, PtxSimulator? simulator, ConvAlgorithm conv, IDeviceObserver? observer, bool graphs)
     {
         Name = name;
         this.context = context;
         this.pool = pool;
         Accelerator = accelerator;
+        Graphs = graphs && observer is null;
+        cache = pool is null ? new BlockCache(accelerator) : null;
         Kernels = new KernelContext(accelerator, pool, simulator, conv) { Observer = observer };
         Observer = observer;
         observer?.Opened(this);
@@ -49,7 +53,10 @@ public sealed class Device : IDisposable
     /// Who is told what this device does; null where nobody looks.
     public IDeviceObserver? Observer { get; }
 
-    /// Bytes now held from the system, and the most that were ever held.
+    /// A training step's launches are handed over as one: <see cref="LaunchGraph"/>. Never where somebody observes, who wants to see them one by one.
+    public bool Graphs { get; }
+
+    /// Bytes that somebody holds now, and the most that were ever held.
     public long LiveBytes { get; private set; }
 
     public long PeakBytes { get; private set; }
@@ -66,15 +73,22 @@ public sealed class Device : IDisposable
     /// Buffers asked from the system so far; a second training step must not move it.
     public long SystemAllocations { get; private set; }
 
-    /// Opens a device. `threads` and `conv` concern `cpu` alone; 0 threads means one for each core.
-    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv, IDeviceObserver? observer = null) => Open(name, threads, conv, observer, _ => { });
+    /// Bytes that were given back and not yet to the system, which `cpu` never keeps.
+    public long KeptBytes => cache?.Bytes ?? 0;
+
+    /// Opens a device. `threads` and `conv` concern `cpu` alone; 0 threads means one for each core. `graphs`: see <see cref="Graphs"/>.
+    /// Errors: a name that is none, a device that is not here, graphs where kernels are not launched by a driver.
+    public static Device Open(string name, int threads = 0, ConvAlgorithm conv = DefaultConv, IDeviceObserver? observer = null, bool graphs = false) =>
+        Open(name, threads, conv, observer, graphs, _ => { });
 
     /// `found` is told of each OpenCL device before it is judged.
-    internal static Device Open(string name, int threads, ConvAlgorithm conv, IDeviceObserver? observer, Action<CLDevice> found)
+    internal static Device Open(string name, int threads, ConvAlgorithm conv, IDeviceObserver? observer, bool graphs, Action<CLDevice> found)
     {
         if (!Names.Contains(name))
             throw new IlgdException($"unknown device '{name}': use one of {string.Join(", ", Names)}");
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        if (graphs && name is "cpu" or "ptx-sim")
+            throw new IlgdException($"--graphs: the device {name} calls its kernels and has no launches to gather; leave it out, or use --device cuda, opencl or cpu-sim");
         string? refused = null;
         Context context = name switch
         {
@@ -96,7 +110,7 @@ public sealed class Device : IDisposable
         CpuPool? pool = name == "cpu" ? new CpuPool(threads == 0 ? Environment.ProcessorCount : threads) : null;
         if (type == AcceleratorType.Cuda)
             PtxIntrinsics.Register(context);
-        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv, observer);
+        return new Device(name, context, device.CreateAccelerator(context), pool, name == "ptx-sim" ? new PtxSimulator() : null, conv, observer, graphs);
 
         bool Suits(CLDevice openCl)
         {
@@ -117,7 +131,7 @@ public sealed class Device : IDisposable
     {
         Context context = Context.Create(b => b.CPU(new CPUDevice(2, 1, 1)));
         Accelerator accelerator = context.Devices.First(d => d.AcceleratorType == AcceleratorType.CPU).CreateAccelerator(context);
-        return new Device("plan", context, accelerator, new CpuPool(1, idle: true), null, conv, null);
+        return new Device("plan", context, accelerator, new CpuPool(1, idle: true), null, conv, null, graphs: false);
     }
 
     /// From now on the most that is held is counted afresh.
@@ -131,7 +145,7 @@ public sealed class Device : IDisposable
     public DeviceBuffer Allocate(long bytes, string owner)
     {
         long length = Math.Max(bytes, 1) + DeviceBuffer.Alignment;
-        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Asked(length, owner), bytes, owner, shared: Plans);
+        DeviceBuffer buffer = new(this, Plans ? Planned(length) : Asked(length, owner), bytes, owner);
         Kernels.Simulator?.Forget(buffer.View<byte>(0, bytes));
         LiveBytes += bytes;
         LiveBuffers++;
@@ -139,7 +153,6 @@ public sealed class Device : IDisposable
         buffers[owner] = buffers.GetValueOrDefault(owner) + 1;
         if (LiveBytes > PeakBytes)
             ResetPeak();
-        SystemAllocations++;
         Observer?.Allocated(owner, bytes);
         return buffer;
     }
@@ -149,7 +162,10 @@ public sealed class Device : IDisposable
         MemoryBuffer1D<byte, Stride1D.Dense> memory;
         try
         {
-            memory = Accelerator.Allocate1D<byte>(length);
+            bool isNew = true;
+            memory = cache?.Take(length, out isNew) ?? Accelerator.Allocate1D<byte>(length);
+            if (isNew)
+                SystemAllocations++;
         }
         catch (Exception e) when (e is OutOfMemoryException or AcceleratorException)
         {
@@ -170,13 +186,20 @@ public sealed class Device : IDisposable
     // Asked from the system but never written to, so it occupies addresses and no memory.
     MemoryBuffer1D<byte, Stride1D.Dense> Planned(long length)
     {
+        SystemAllocations++;
         if (planned.Count == 0 || planned[^1].Length < length)
             planned.Add(Accelerator.Allocate1D<byte>(Math.Max(length, 1L << 30)));
         return planned[^1];
     }
 
-    internal void Released(DeviceBuffer buffer)
+    internal void Released(DeviceBuffer buffer, MemoryBuffer1D<byte, Stride1D.Dense> memory)
     {
+        // Launches that are held back may be about this memory.
+        Kernels.Graph?.Flush();
+        if (cache is not null)
+            cache.Keep(memory);
+        else if (!Plans)
+            memory.Dispose();
         LiveBytes -= buffer.Bytes;
         LiveBuffers--;
         live[buffer.Owner] -= buffer.Bytes;
@@ -185,7 +208,7 @@ public sealed class Device : IDisposable
     }
 
     /// Waits until all launched kernels have run.
-    public void Synchronize() => Accelerator.Synchronize();
+    public void Synchronize() => Kernels.Synchronize();
 
     /// Errors: buffers that somebody still holds, by owner: who asked for memory gives it back before the device goes.
     public void Dispose()
@@ -194,6 +217,7 @@ public sealed class Device : IDisposable
         pool?.Dispose();
         Kernels.Simulator?.Dispose();
         planned.ForEach(memory => memory.Dispose());
+        cache?.Clear();
         Accelerator.Dispose();
         context.Dispose();
         if (LiveBuffers > 0)

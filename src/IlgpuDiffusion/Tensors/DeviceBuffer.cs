@@ -12,14 +12,11 @@ public sealed class DeviceBuffer : IDisposable
 
     readonly Device device;
     readonly MemoryBuffer1D<byte, Stride1D.Dense> memory;
-    readonly bool shared;
     readonly long offset;
     bool disposed;
 
-    /// `shared`: the memory is the device's own and stays.
-    internal DeviceBuffer(Device device, MemoryBuffer1D<byte, Stride1D.Dense> memory, long bytes, string owner, bool shared = false)
+    internal DeviceBuffer(Device device, MemoryBuffer1D<byte, Stride1D.Dense> memory, long bytes, string owner)
     {
-        this.shared = shared;
         this.device = device;
         this.memory = memory;
         Bytes = bytes;
@@ -41,13 +38,14 @@ public sealed class DeviceBuffer : IDisposable
         return memory.View.BaseView.SubView(offset + start, bytes).Cast<T>();
     }
 
+    /// A tensor of its floats from byte `start` on.
+    internal Tensor Tensor(long start, Shape shape, FrozenForms? forms = null) => new(device.Kernels, View<float>(start, shape.Count), shape) { Forms = forms };
+
     public void Dispose()
     {
         if (disposed)
             return;
         disposed = true;
-        if (!shared)
-            memory.Dispose();
-        device.Released(this);
+        device.Released(this, memory);
     }
 }

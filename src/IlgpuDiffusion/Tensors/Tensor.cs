@@ -1,5 +1,5 @@
 using ILGPU;
-using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Tensors;
 
@@ -7,12 +7,14 @@ namespace IlgpuDiffusion.Tensors;
 /// Activations are channels-last: (B, H, W, C) and (B, T, C).
 public sealed class Tensor
 {
+    readonly KernelContext kernels;
     readonly ArrayView<float> view;
     readonly Arena? arena;
     readonly int generation;
 
-    internal Tensor(ArrayView<float> view, Shape shape, Arena? arena = null)
+    internal Tensor(KernelContext kernels, ArrayView<float> view, Shape shape, Arena? arena = null)
     {
+        this.kernels = kernels;
         this.view = view;
         this.arena = arena;
         generation = arena?.Generation ?? 0;
@@ -42,22 +44,18 @@ public sealed class Tensor
 
     /// The same elements under another shape of equal count; no gradient passes through this (use Ops.Reshape on a tape).
     public Tensor As(Shape shape) => shape.Count == Count
-        ? new Tensor(View, shape, arena)
+        ? new Tensor(kernels, View, shape, arena)
         : throw new ArgumentException($"{Shape} has {Count} elements, {shape} has {shape.Count}");
 
     /// `shape` of the elements from `start` on; no gradient passes through this (use Ops.Unstack on a tape).
-    internal Tensor Part(long start, Shape shape) => new(View.SubView(start, shape.Count), shape, arena);
+    internal Tensor Part(long start, Shape shape) => new(kernels, View.SubView(start, shape.Count), shape, arena);
 
-    // ILGPU takes the address of the host memory and lets go of it, so that the garbage collector must be kept from moving it during a copy.
-    public unsafe void CopyFrom(ReadOnlySpan<float> values)
+    public void CopyFrom(ReadOnlySpan<float> values)
     {
         if (values.Length != Count)
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
-        if (Count == 0 || arena is { Device.Plans: true })
-            return;
         Forms?.Changed(this);
-        fixed (float* pinned = values)
-            View.CopyFromCPU(ref *pinned, Count);
+        kernels.Upload(values, View);
     }
 
     /// Copies the elements to the host, after everything launched so far has run.
@@ -68,17 +66,11 @@ public sealed class Tensor
         return values;
     }
 
-    public unsafe void CopyTo(Span<float> values)
+    public void CopyTo(Span<float> values)
     {
         if (values.Length != Count)
             throw new ArgumentException($"{values.Length} values for a tensor {Shape} of {Count}");
-        if (arena is { Device.Plans: true })
-            values.Clear();
-        else if (Count > 0)
-        {
-            fixed (float* pinned = values)
-                View.CopyToCPU(ref *pinned, Count);
-        }
+        kernels.Download(View, values);
     }
 
     /// The only element of a scalar.

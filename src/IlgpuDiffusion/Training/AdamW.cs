@@ -31,8 +31,8 @@ public sealed class AdamW : IDisposable
         weights.RequireGrad(true);
         long count = weights.Values.Count;
         moments = weights.Device!.Allocate(2 * count * sizeof(float), $"{weights.Owner} AdamW");
-        First = new Tensor(moments.View<float>(0, count), weights.Values.Shape);
-        Second = new Tensor(moments.View<float>(count * sizeof(float), count), weights.Values.Shape);
+        First = moments.Tensor(0, weights.Values.Shape);
+        Second = moments.Tensor(count * sizeof(float), weights.Values.Shape);
         weights.Device.Kernels.Clear(First.View);
         weights.Device.Kernels.Clear(Second.View);
     }

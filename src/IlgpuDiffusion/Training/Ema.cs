@@ -1,4 +1,4 @@
-using ILGPU.Runtime;
+using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
 using Kernel = IlgpuDiffusion.Kernels.Optim.Ema;
@@ -41,8 +41,8 @@ public sealed class Ema : IDisposable
         Weights = weights;
         Settings = settings;
         buffer = weights.Device!.Allocate(weights.Values.Count * sizeof(float), $"{weights.Owner} EMA");
-        Shadow = new Tensor(buffer.View<float>(0, weights.Values.Count), weights.Values.Shape);
-        weights.Values.View.CopyTo(Shadow.View);
+        Shadow = buffer.Tensor(0, weights.Values.Shape);
+        weights.Device.Kernels.Copy(weights.Values.View, Shadow.View);
     }
 
     public Weights Weights { get; }
@@ -62,10 +62,11 @@ public sealed class Ema : IDisposable
     /// Exchanges the average and the weights; a second call puts them back.
     public void Swap(Arena arena)
     {
+        KernelContext kernels = arena.Device.Kernels;
         Tensor spare = arena.New(Shadow.Shape);
-        Weights.Values.View.CopyTo(spare.View);
-        Shadow.View.CopyTo(Weights.Values.View);
-        spare.View.CopyTo(Shadow.View);
+        kernels.Copy(Weights.Values.View, spare.View);
+        kernels.Copy(Shadow.View, Weights.Values.View);
+        kernels.Copy(spare.View, Shadow.View);
         Weights.Changed();
     }
 

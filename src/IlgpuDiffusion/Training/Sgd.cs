@@ -1,4 +1,3 @@
-using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Optim;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
@@ -32,9 +31,8 @@ public sealed class Sgd : IDisposable
         Settings = settings;
         weights.RequireGrad(true);
         memory = weights.Device!.Allocate(weights.Values.Count * sizeof(float), $"{weights.Owner} SGD");
-        buffer = new Tensor(memory.View<float>(0, weights.Values.Count), weights.Values.Shape);
-        if (buffer.Count > 0)
-            buffer.View.MemSetToZero();
+        buffer = memory.Tensor(0, weights.Values.Shape);
+        weights.Device.Kernels.Clear(buffer.View);
     }
 
     public Weights Weights { get; }

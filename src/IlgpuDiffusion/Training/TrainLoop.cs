@@ -1,4 +1,5 @@
 using IlgpuDiffusion.Autograd;
+using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Nn;
 using IlgpuDiffusion.Tensors;
 
@@ -9,12 +10,18 @@ public readonly record struct TrainStep(long Step, double Loss, double GradNorm,
 
 /// Forward, backward, clip, update: the loop that the base models, and every method of personalisation, are trained by.
 /// `rateFactor` multiplies each optimiser's own learning rate at a step. `checkpoint`: see <see cref="Tape"/>.
-public sealed class TrainLoop(Arena arena, IReadOnlyList<Trainee> trainees, Func<long, double> rateFactor, double maxGradNorm, bool checkpoint = false)
+public sealed class TrainLoop(Arena arena, IReadOnlyList<Trainee> trainees, Func<long, double> rateFactor, double maxGradNorm, bool checkpoint = false) : IDisposable
 {
+    readonly LaunchGraph? graph = arena.Device.Graphs ? new LaunchGraph(arena.Device.Kernels) : null;
+
+    /// Parts of steps that ran as they had been noted; 0 where the device was not opened for that.
+    public long Replays => graph?.Replays ?? 0;
+
     /// One step: each of `losses` computes a scalar on the tape it is given, one after another and each in the memory of the last; their sum is what is brought down.
     /// A loss or gradient that is not finite stops the run before the weights are touched.
     public TrainStep Step(long step, params IReadOnlyList<Func<Tape, Tensor>> losses)
     {
+        using LaunchGraph.StepScope scope = graph is null ? default : graph.Step();
         foreach (Trainee trainee in trainees)
             trainee.Weights.ZeroGrad();
         double value = 0;
@@ -41,6 +48,8 @@ public sealed class TrainLoop(Arena arena, IReadOnlyList<Trainee> trainees, Func
         arena.Reset();
         return new TrainStep(step, value, norm, factor * trainees[0].Optimizer.Settings.LearningRate);
     }
+
+    public void Dispose() => graph?.Dispose();
 
     string FirstNonFinite()
     {

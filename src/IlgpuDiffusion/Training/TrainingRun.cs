@@ -31,7 +31,7 @@ public sealed class TrainingRun(string folder, TextWriter log, bool interactive,
         string statePath = Path.Combine(folder, $"{plan.Name}.state.safetensors");
         long start = TrainState.LoadIfThere(statePath, trainees, plan.Config);
         LrSchedule schedule = new(LrCurve.Cosine, 1, plan.WarmupSteps, plan.Steps);
-        TrainLoop loop = new(arena, trainees, step => LastRate + ((1 - LastRate) * schedule.At((int)step + 1)), plan.MaxGradNorm);
+        using TrainLoop loop = new(arena, trainees, step => LastRate + ((1 - LastRate) * schedule.At((int)step + 1)), plan.MaxGradNorm);
         // Lines count steps that are done, so the one numbered `start` belongs to what is kept.
         using MetricsWriter metrics = new(Path.Combine(folder, $"{plan.Name}.metrics.jsonl"), start + 1);
         using TensorBoardWriter board = new(Path.Combine(folder, "tensorboard", plan.Name), start == 0 ? null : start + 1);

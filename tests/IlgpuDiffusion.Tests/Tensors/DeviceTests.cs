@@ -23,11 +23,37 @@ public class DeviceTests(Devices devices) : DeviceTest(devices)
         Assert.Equal((live, asked), (device.LiveBytes, device.SystemAllocations));
     }
 
+    // On a GPU the driver stops everything to give memory; `cpu` has no driver, and its memory is looked at from outside.
+    [Theory]
+    [InlineData("cpu", false)]
+    [InlineData("cpu-sim", true)]
+    [InlineData("opencl", true)]
+    public void Memory_given_back_is_kept_for_the_next_who_asks_for_about_as_much(string name, bool keeps)
+    {
+        Device device = Device(name);
+        long kept = device.KeptBytes;
+        device.Allocate(40 << 20, "first").Dispose();
+        Assert.Equal(keeps ? kept + (42 << 20) : kept, device.KeptBytes);
+        long asked = device.SystemAllocations;
+        using (device.Allocate(38 << 20, "second"))
+            Assert.Equal((keeps ? asked : asked + 1, kept), (device.SystemAllocations, device.KeptBytes));
+        // Too small a part of it, and too much for it.
+        asked = device.SystemAllocations;
+        using DeviceBuffer small = device.Allocate(20 << 20, "small"), large = device.Allocate(43 << 20, "large");
+        Assert.Equal(asked + 2, device.SystemAllocations);
+    }
+
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("ptx-sim")]
+    public void Graphs_are_refused_where_kernels_are_called(string name) =>
+        Assert.Contains("has no launches to gather", Assert.Throws<IlgdException>(() => IlgpuDiffusion.Tensors.Device.Open(name, graphs: true)).Message, StringComparison.Ordinal);
+
     [Fact]
     public void An_OpenCL_device_without_generic_addresses_is_refused_in_one_line()
     {
         bool any = false;
-        IlgdException e = Assert.Throws<IlgdException>(() => IlgpuDiffusion.Tensors.Device.Open("opencl", 0, ConvAlgorithm.Direct, null, device =>
+        IlgdException e = Assert.Throws<IlgdException>(() => IlgpuDiffusion.Tensors.Device.Open("opencl", 0, ConvAlgorithm.Direct, null, false, device =>
         {
             any = true;
             OpenCl.GenericAddressSpace.SetValue(device.Capabilities, false);
