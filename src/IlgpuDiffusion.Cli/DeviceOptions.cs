@@ -4,7 +4,7 @@ using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Cli;
 
-/// `--device`, `--threads` and `--conv`.
+/// `--device`, `--threads` and `--conv`; `--graphs` for verbs that train.
 sealed class DeviceOptions
 {
     readonly Option<string> name = new("--device")
@@ -22,7 +22,13 @@ sealed class DeviceOptions
         DefaultValueFactory = _ => Word(Device.DefaultConv),
     };
 
-    public DeviceOptions(Command verb)
+    readonly Option<bool> graphs = new("--graphs")
+    {
+        Description = "A training step's launches are handed over as one, on cuda as a CUDA graph (which no GPU has run yet), on opencl and cpu-sim from notes. The result is the same to the bit.",
+    };
+
+    /// `trains`: the verb runs training steps, the only ones that are the same again and again.
+    public DeviceOptions(Command verb, bool trains = false)
     {
         threads.Validators.Add(result =>
         {
@@ -33,6 +39,8 @@ sealed class DeviceOptions
         verb.Add(threads);
         conv.AcceptOnlyFromAmong([.. Enum.GetValues<ConvAlgorithm>().Select(Word)]);
         verb.Add(conv);
+        if (trains)
+            verb.Add(graphs);
     }
 
     public string Name(ParseResult parsed) => parsed.GetRequiredValue(name);
@@ -42,7 +50,9 @@ sealed class DeviceOptions
 
     public ConvAlgorithm Conv(ParseResult parsed) => Enum.Parse<ConvAlgorithm>(parsed.GetRequiredValue(conv), ignoreCase: true);
 
-    public Device Open(ParseResult parsed, IDeviceObserver? observer) => Device.Open(Name(parsed), Threads(parsed), Conv(parsed), observer);
+    public bool Graphs(ParseResult parsed) => parsed.GetValue(graphs);
+
+    public Device Open(ParseResult parsed, IDeviceObserver? observer) => Device.Open(Name(parsed), Threads(parsed), Conv(parsed), observer, Graphs(parsed));
 
     static string Word(ConvAlgorithm algorithm) => algorithm.ToString().ToLowerInvariant();
 }

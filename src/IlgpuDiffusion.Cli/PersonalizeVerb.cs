@@ -76,7 +76,7 @@ sealed class PersonalizeVerb : Verb
         others = Option<string?>("--others", "A folder of people: the loss is measured on nine of them too, to tell this person from faces in general.", "DIR");
         noMetadata = Option<bool>("--no-metadata", "Leave out of the adapter's header how it was made: only what other programs need to read it stays.");
         saveModel = Option<bool>("--save-model", "Also write the finetuned model as a folder.");
-        device = new DeviceOptions(this);
+        device = new DeviceOptions(this, trains: true);
         memory = new MemoryOptions(this);
         outFolder = Option<string>("--out", "Folder for report, pictures and adapter.", "DIR");
         outFolder.DefaultValueFactory = _ => "out";
@@ -142,6 +142,7 @@ sealed class PersonalizeVerb : Verb
             Device = device.Name(parsed),
             Threads = device.Threads(parsed),
             Conv = device.Conv(parsed),
+            Graphs = device.Graphs(parsed),
             MemoryBudget = memory.Budget(parsed),
             Others = parsed.GetValue(others) is { } people ? OtherPeople(people, parsed.GetRequiredValue(photo)) : [],
             Metadata = !parsed.GetValue(noMetadata),

@@ -38,7 +38,7 @@ sealed class TrainBaseVerb : Verb
         steps = Number("--steps", "Steps of UNet and text encoder.", 1, 100_000_000, Standard.Denoiser.Steps);
         learningRate = Number("--learning-rate", "Highest learning rate of UNet and text encoder.", 1e-9, 1, Standard.Denoiser.LearningRate);
         from = Option<string?>("--from", "A face-mini to go on from; its autoencoder stays as it is. [default: from nothing]", "DIR");
-        device = new DeviceOptions(this);
+        device = new DeviceOptions(this, trains: true);
         outFolder = Option<string>("--out", "Folder of the run: states, metrics, samples, and the model.", "DIR");
         outFolder.Required = true;
     }

@@ -35,7 +35,7 @@ sealed class TrainEvaluatorsVerb : Verb
         people = Number("--people", "Rendered people.", 100, 1_000_000, Standard.RenderedPeople);
         each = Number("--each", "Pictures rendered of each.", 2, 1000, Standard.PicturesEach);
         steps = Number("--steps", "Steps. [default: each one's own]", 1, 100_000_000);
-        device = new DeviceOptions(this);
+        device = new DeviceOptions(this, trains: true);
         outFolder = Option<string>("--out", "Folder of the run: states, metrics, quality, and a folder for each network.", "DIR");
         outFolder.Required = true;
     }

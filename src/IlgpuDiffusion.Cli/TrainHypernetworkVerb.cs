@@ -74,7 +74,7 @@ sealed class TrainHypernetworkVerb : Verb
         seed = Number("--seed", "Of people, photos, timesteps and noise of the steps: another one than the first run's where a run goes on from it (--from).", 0ul, ulong.MaxValue, Standard.Seed);
         probeEvery = Number("--probe-every", "Steps between probes.", 1, 1_000_000, Standard.ProbeEvery);
         probePeople = Number("--probe-people", "People of each kind in a probe.", 2, 1000, Standard.ProbePeople);
-        device = new DeviceOptions(this);
+        device = new DeviceOptions(this, trains: true);
         outFolder = Option<string>("--out", "Folder of the run.", "DIR");
         outFolder.Required = true;
         Validators.Add(result =>

@@ -94,6 +94,10 @@ public sealed record PersonalizationRun
     /// How the device `cpu` computes 3×3 convolutions.
     public ConvAlgorithm Conv { get; init; } = Tensors.Device.DefaultConv;
 
+    /// A step's launches are handed over as one: <see cref="LaunchGraph"/>. Left out of records where it is not asked for; nothing depends on it.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Graphs { get; init; }
+
     /// Bytes that the whole run keeps within, by giving up what <see cref="MemoryPlan"/> says; null is no limit.
     public long? MemoryBudget { get; init; }
 

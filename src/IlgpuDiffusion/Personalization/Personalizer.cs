@@ -38,7 +38,7 @@ public sealed class Personalizer(PersonalizationRun run, Action<PhaseProgress>? 
         RgbImage face = Timed("read photo", () => Photo.Face(run.Photo, run.Crop));
         MemoryPlan plan = Timed("plan memory", () => PersonalizationPlan.Of(run));
         Planned?.Invoke(plan);
-        using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer);
+        using Device device = Device.Open(run.Device, run.Threads, run.Conv, Observer, run.Graphs);
         using DiffusionModel model = Timed("load model", () => ModelFolder.Load(run.Model, device, run.Variant, run.ModelConfig));
         run = run with { Sampling = run.Sampling.For(model), Method = run.Method.For(model) };
         foreach (string prompt in run.Prompts)

@@ -99,6 +99,9 @@ public sealed class ErrorTests(TinyModel model) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void Graphs_where_nothing_is_launched() => Fails("--graphs: the device cpu calls its kernels", "personalize", model.Photo, "--model", model.Folder, "--graphs");
+
+    [Fact]
     public void An_unknown_device() => Fails("unknown device 'tpu'", "personalize", model.Photo, "--model", model.Folder, "--device", "tpu");
 
     [Fact]
