@@ -61,7 +61,7 @@ public sealed class Profiler(int steps = int.MaxValue, Action? done = null) : ID
         if (device.Kernels.Cpu is not null || device.Kernels.Simulator is not null)
             return;
         // The device's own clock, tied to the host's at a moment when nothing runs.
-        stream = device.Accelerator.DefaultStream;
+        stream = device.Kernels.Stream;
         origin = stream.AddProfilingMarker();
         stream.Synchronize();
         originTicks = Stopwatch.GetTimestamp();
