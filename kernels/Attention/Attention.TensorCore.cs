@@ -8,27 +8,27 @@ namespace IlgpuDiffusion.Kernels.Attention;
 
 /// Streaming attention on tensor cores (FlashAttention-2, Dao 2023, algorithms 1 and 2). Forward: a warp keeps 16 queries' maxima, sums and outputs in registers and walks over the
 /// keys 32 at a time; the probabilities never leave the registers, since mma's result layout is its left operand's. bf16 q, k, v; F32 scores, sums and outputs; the
-/// probabilities are rounded to bf16 for P·v. D up to 64, a multiple of eight; no additive bias. Checked by `ptx-sim`; never run on a GPU.
+/// probabilities are rounded to bf16 for P·v. D up to 160, a multiple of eight; no additive bias. Checked by `ptx-sim`; never run on a GPU.
 public static partial class Attention
 {
     const int GroupQueries = 64, StepKeys = 32, TensorCoreThreads = GroupQueries / 16 * 32;
 
-    /// The widest head: 64 numbers, a row of 128 bytes in shared memory.
-    public const int TensorCoreWidth = 64;
+    /// The widest head.
+    public const int TensorCoreWidth = 160;
 
-    const int RowBytes = TensorCoreWidth * 2, QueryBytes = GroupQueries * RowBytes, KeyBytes = StepKeys * RowBytes;
-
-    const int BackwardBytes = (2 * QueryBytes) + (4 * KeyBytes);
+    // Rows in shared memory: of queries, and of two tiles of keys and two of values; backward of queries (or keys) and their gradients (or values), and of two pairs of tiles of the others.
+    const int ForwardRows = GroupQueries + (4 * StepKeys), BackwardRows = (2 * GroupQueries) + (4 * StepKeys);
 
     const float Log2E = 1.44269504f;
 
     // ---- kernels: forward --------------------------------------------------------------------------
     // One group 64 queries of a head: four warps of 16. Keys and values of the next tile are copied while this one is worked on.
-    internal static void ForwardTensorCoreKernel(
+    internal static void ForwardTensorCoreKernel<THead>(
         ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, Dims d)
+        where THead : struct, IHeadWidth
     {
-        ArrayView<Fragment> shared = SharedMemory.Allocate<Fragment>((QueryBytes + (4 * KeyBytes)) / 16);
-        uint queries = SharedAddress.Of(ref shared[0]), tiles = queries + QueryBytes;
+        ArrayView<Fragment> shared = SharedMemory.GetDynamic<Fragment>();
+        uint keyBytes = (uint)(StepKeys * HeadTile.RowBytes<THead>()), queries = SharedAddress.Of(ref shared[0]), tiles = queries + (GroupQueries / StepKeys * keyBytes);
         int thread = Group.IdxX, lane = thread & 31, first = thread >> 5 << 4;
         int groups = (d.Queries + GroupQueries - 1) / GroupQueries;
         int q0 = Grid.IdxX % groups * GroupQueries, head = Grid.IdxX / groups % d.Heads, b = Grid.IdxX / groups / d.Heads;
@@ -36,29 +36,29 @@ public static partial class Attention
         int last = d.Causal != 0 ? IntrinsicMath.Min(d.Keys, q0 + GroupQueries) : d.Keys;
         int count = (last + StepKeys - 1) / StepKeys, steps = (d.D + 15) / 16;
 
-        Rows(queries, GroupQueries, thread, q, d.Start(b, head, d.Queries), q0, d.Queries, d);
-        Rows(tiles, StepKeys, thread, key, keyStart, 0, d.Keys, d);
-        Rows(tiles + KeyBytes, StepKeys, thread, v, keyStart, 0, d.Keys, d);
+        HeadTile.Copy<THead>(queries, GroupQueries, thread, TensorCoreThreads, q, d.Start(b, head, d.Queries), q0, d.Queries, d.Stride, d.D);
+        HeadTile.Copy<THead>(tiles, StepKeys, thread, TensorCoreThreads, key, keyStart, 0, d.Keys, d.Stride, d.D);
+        HeadTile.Copy<THead>(tiles + keyBytes, StepKeys, thread, TensorCoreThreads, v, keyStart, 0, d.Keys, d.Stride, d.D);
         AsyncCopy.Commit();
 
         int row = q0 + first + (lane >> 2);
-        WarpRow low = default, high = default;
+        HeadRow sums = default;
         float maxUp = float.NegativeInfinity, maxDown = float.NegativeInfinity, sumUp = 0, sumDown = 0;
         for (int tile = 0; tile < count; tile++)
         {
             if (tile + 1 < count)
             {
-                uint to = tiles + (uint)(((tile + 1) & 1) * 2 * KeyBytes);
-                Rows(to, StepKeys, thread, key, keyStart, (tile + 1) * StepKeys, d.Keys, d);
-                Rows(to + KeyBytes, StepKeys, thread, v, keyStart, (tile + 1) * StepKeys, d.Keys, d);
+                uint to = tiles + ((uint)((tile + 1) & 1) * 2 * keyBytes);
+                HeadTile.Copy<THead>(to, StepKeys, thread, TensorCoreThreads, key, keyStart, (tile + 1) * StepKeys, d.Keys, d.Stride, d.D);
+                HeadTile.Copy<THead>(to + keyBytes, StepKeys, thread, TensorCoreThreads, v, keyStart, (tile + 1) * StepKeys, d.Keys, d.Stride, d.D);
             }
 
             AsyncCopy.Commit();
             AsyncCopy.WaitAllButOne();
             Group.Barrier();
-            uint keys = tiles + (uint)((tile & 1) * 2 * KeyBytes), values = keys + KeyBytes;
+            uint keys = tiles + ((uint)(tile & 1) * 2 * keyBytes), values = keys + keyBytes;
 
-            WarpRow s = Products(queries, first, keys, steps, lane);
+            WarpRow s = HeadTile.Products<THead>(queries, first, keys, steps, lane);
             int column = (tile * StepKeys) + ((lane & 3) * 2);
             s.N0 = Seen(s.N0, row, column, d);
             s.N1 = Seen(s.N1, row, column + 8, d);
@@ -80,10 +80,9 @@ public static partial class Attention
             s.N3 = Weights(s.N3, up, down);
             sumUp = (sumUp * keepUp) + (s.N0.X + s.N0.Y + (s.N1.X + s.N1.Y) + (s.N2.X + s.N2.Y + (s.N3.X + s.N3.Y)));
             sumDown = (sumDown * keepDown) + (s.N0.Z + s.N0.W + (s.N1.Z + s.N1.W) + (s.N2.Z + s.N2.W + (s.N3.Z + s.N3.W)));
-            low = Scaled(low, keepUp, keepDown);
-            high = Scaled(high, keepUp, keepDown);
-            Values(ref low, ref high, Packed(s.N0, s.N1), values, lane & 15, lane);
-            Values(ref low, ref high, Packed(s.N2, s.N3), values, 16 + (lane & 15), lane);
+            sums.Scale<THead>(keepUp, keepDown);
+            sums.Add<THead>(Packed(s.N0, s.N1), values, lane & 15, lane);
+            sums.Add<THead>(Packed(s.N2, s.N3), values, 16 + (lane & 15), lane);
             Group.Barrier();
         }
 
@@ -92,44 +91,14 @@ public static partial class Attention
         sumUp += Warp.ShuffleXor(sumUp, 2);
         sumDown += Warp.ShuffleXor(sumDown, 1);
         sumDown += Warp.ShuffleXor(sumDown, 2);
-        Store(low, high, 1 / sumUp, 1 / sumDown, row, lane & 3, d.Start(b, head, d.Queries), o, d.Queries, d);
+        sums.Scale<THead>(1 / sumUp, 1 / sumDown);
+        sums.Store<THead>(row, lane & 3, d.Start(b, head, d.Queries), o, d.Queries, d.Stride, d.D);
         if ((lane & 3) == 0)
         {
             long at = ((((long)b * d.Heads) + head) * d.Queries) + row;
             Keep(stats, at, row, maxUp, 1 / sumUp, d);
             Keep(stats, at + 8, row + 8, maxDown, 1 / sumDown, d);
         }
-    }
-
-    // Rows of 128 bytes, pieces swizzled so that the eight rows of one pass of ldmatrix lie in different banks.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static uint At(uint tile, int row, int piece) => tile + (uint)((row * RowBytes) + ((piece ^ (row & 7)) * 16));
-
-    // Begins to copy rows first … first + rows − 1 of a head; zeros beyond the last and beyond D.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Rows(uint tile, int rows, int thread, ArrayView<ushort> x, long start, int first, int limit, Dims d)
-    {
-        for (int piece = thread; piece < rows * 8; piece += TensorCoreThreads)
-        {
-            int row = piece >> 3, column = piece & 7;
-            bool inside = first + row < limit && column * TileShape.Piece < d.D;
-            AsyncCopy.Copy16(At(tile, row, column), ref x[inside ? start + ((long)(first + row) * d.Stride) + (column * TileShape.Piece) : 0], inside ? 16 : 0);
-        }
-    }
-
-    // Rows `first` … + 15 of one tile times the 32 rows of another: 16×32 dot products.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static WarpRow Products(uint left, int first, uint right, int steps, int lane)
-    {
-        WarpRow s = default;
-        int row = (lane & 7) + ((lane >> 4) * 8);
-        for (int k = 0; k < steps; k++)
-        {
-            int piece = (k * 2) + ((lane >> 3) & 1);
-            s.Add(LoadMatrix.X4(At(left, first + (lane & 15), (k * 2) + (lane >> 4))), LoadMatrix.X4(At(right, row, piece)), LoadMatrix.X4(At(right, row + 16, piece)));
-        }
-
-        return s;
     }
 
     // Scores of keys `column` and `column` + 1 for queries `row` and `row` + 8; −∞ where a query may not look.
@@ -161,26 +130,6 @@ public static partial class Attention
         return s;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static WarpRow Scaled(WarpRow r, float up, float down)
-    {
-        r.N0 = Scaled(r.N0, up, down);
-        r.N1 = Scaled(r.N1, up, down);
-        r.N2 = Scaled(r.N2, up, down);
-        r.N3 = Scaled(r.N3, up, down);
-        return r;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Accumulator Scaled(Accumulator a, float up, float down)
-    {
-        a.X *= up;
-        a.Y *= up;
-        a.Z *= down;
-        a.W *= down;
-        return a;
-    }
-
     // Two results side by side are a left operand 16 wide.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static Fragment Packed(Accumulator left, Accumulator right)
@@ -191,40 +140,6 @@ public static partial class Attention
         f.Z = Bf16.Pack(right.X, right.Y);
         f.W = Bf16.Pack(right.Z, right.W);
         return f;
-    }
-
-    // o += P·v for 16 keys.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Values(ref WarpRow low, ref WarpRow high, Fragment p, uint values, int row, int lane)
-    {
-        int piece = lane >> 4;
-        low.Add(p, LoadMatrix.X4Transposed(At(values, row, piece)), LoadMatrix.X4Transposed(At(values, row, piece + 2)));
-        high.Add(p, LoadMatrix.X4Transposed(At(values, row, piece + 4)), LoadMatrix.X4Transposed(At(values, row, piece + 6)));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store(WarpRow low, WarpRow high, float up, float down, int row, int t, long start, ArrayView<float> o, int rows, Dims d)
-    {
-        Store(low.N0, up, down, row, t * 2, start, o, rows, d);
-        Store(low.N1, up, down, row, (t * 2) + 8, start, o, rows, d);
-        Store(low.N2, up, down, row, (t * 2) + 16, start, o, rows, d);
-        Store(low.N3, up, down, row, (t * 2) + 24, start, o, rows, d);
-        Store(high.N0, up, down, row, (t * 2) + 32, start, o, rows, d);
-        Store(high.N1, up, down, row, (t * 2) + 40, start, o, rows, d);
-        Store(high.N2, up, down, row, (t * 2) + 48, start, o, rows, d);
-        Store(high.N3, up, down, row, (t * 2) + 56, start, o, rows, d);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store(Accumulator a, float up, float down, int row, int column, long start, ArrayView<float> o, int rows, Dims d)
-    {
-        if (column >= d.D)
-            return;
-        long at = start + ((long)row * d.Stride) + column;
-        if (row < rows)
-            GlobalPair.Store(ref o[at], a.X * up, a.Y * up);
-        if (row + 8 < rows)
-            GlobalPair.Store(ref o[at + (8L * d.Stride)], a.Z * down, a.W * down);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -252,11 +167,13 @@ public static partial class Attention
     }
 
     // One group 64 queries: dq = scale·ds k.
-    internal static void QueryGradientTensorCoreKernel(
+    internal static void QueryGradientTensorCoreKernel<THead>(
         ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<ushort> dOut, ArrayView<float> stats, ArrayView<float> delta, ArrayView<float> dq, Dims d)
+        where THead : struct, IHeadWidth
     {
-        ArrayView<Fragment> shared = SharedMemory.Allocate<Fragment>(BackwardBytes / 16);
-        uint queries = SharedAddress.Of(ref shared[0]), gradients = queries + QueryBytes, tiles = gradients + QueryBytes;
+        ArrayView<Fragment> shared = SharedMemory.GetDynamic<Fragment>();
+        uint keyBytes = (uint)(StepKeys * HeadTile.RowBytes<THead>()), queryBytes = GroupQueries / StepKeys * keyBytes;
+        uint queries = SharedAddress.Of(ref shared[0]), gradients = queries + queryBytes, tiles = gradients + queryBytes;
         int thread = Group.IdxX, lane = thread & 31, first = thread >> 5 << 4;
         int groups = (d.Queries + GroupQueries - 1) / GroupQueries;
         int q0 = Grid.IdxX % groups * GroupQueries, head = Grid.IdxX / groups % d.Heads, b = Grid.IdxX / groups / d.Heads;
@@ -264,50 +181,52 @@ public static partial class Attention
         int last = d.Causal != 0 ? IntrinsicMath.Min(d.Keys, q0 + GroupQueries) : d.Keys;
         int count = (last + StepKeys - 1) / StepKeys, steps = (d.D + 15) / 16;
 
-        Rows(queries, GroupQueries, thread, q, start, q0, d.Queries, d);
-        Rows(gradients, GroupQueries, thread, dOut, start, q0, d.Queries, d);
-        Rows(tiles, StepKeys, thread, key, keyStart, 0, d.Keys, d);
-        Rows(tiles + KeyBytes, StepKeys, thread, v, keyStart, 0, d.Keys, d);
+        HeadTile.Copy<THead>(queries, GroupQueries, thread, TensorCoreThreads, q, start, q0, d.Queries, d.Stride, d.D);
+        HeadTile.Copy<THead>(gradients, GroupQueries, thread, TensorCoreThreads, dOut, start, q0, d.Queries, d.Stride, d.D);
+        HeadTile.Copy<THead>(tiles, StepKeys, thread, TensorCoreThreads, key, keyStart, 0, d.Keys, d.Stride, d.D);
+        HeadTile.Copy<THead>(tiles + keyBytes, StepKeys, thread, TensorCoreThreads, v, keyStart, 0, d.Keys, d.Stride, d.D);
         AsyncCopy.Commit();
 
         int row = q0 + first + (lane >> 2);
         long statistics = (((long)b * d.Heads) + head) * d.Queries;
         QueryRow up = Statistics(stats, delta, statistics, row, d), down = Statistics(stats, delta, statistics, row + 8, d);
-        WarpRow low = default, high = default;
+        HeadRow sums = default;
         for (int tile = 0; tile < count; tile++)
         {
             if (tile + 1 < count)
             {
-                uint to = tiles + (uint)(((tile + 1) & 1) * 2 * KeyBytes);
-                Rows(to, StepKeys, thread, key, keyStart, (tile + 1) * StepKeys, d.Keys, d);
-                Rows(to + KeyBytes, StepKeys, thread, v, keyStart, (tile + 1) * StepKeys, d.Keys, d);
+                uint to = tiles + ((uint)((tile + 1) & 1) * 2 * keyBytes);
+                HeadTile.Copy<THead>(to, StepKeys, thread, TensorCoreThreads, key, keyStart, (tile + 1) * StepKeys, d.Keys, d.Stride, d.D);
+                HeadTile.Copy<THead>(to + keyBytes, StepKeys, thread, TensorCoreThreads, v, keyStart, (tile + 1) * StepKeys, d.Keys, d.Stride, d.D);
             }
 
             AsyncCopy.Commit();
             AsyncCopy.WaitAllButOne();
             Group.Barrier();
-            uint keys = tiles + (uint)((tile & 1) * 2 * KeyBytes), values = keys + KeyBytes;
-            WarpRow s = Products(queries, first, keys, steps, lane), dp = Products(gradients, first, values, steps, lane);
+            uint keys = tiles + ((uint)(tile & 1) * 2 * keyBytes), values = keys + keyBytes;
+            WarpRow s = HeadTile.Products<THead>(queries, first, keys, steps, lane), dp = HeadTile.Products<THead>(gradients, first, values, steps, lane);
             int column = (tile * StepKeys) + ((lane & 3) * 2);
             s.N0 = OfQueries(s.N0, dp.N0, up, down, row, column, d);
             s.N1 = OfQueries(s.N1, dp.N1, up, down, row, column + 8, d);
             s.N2 = OfQueries(s.N2, dp.N2, up, down, row, column + 16, d);
             s.N3 = OfQueries(s.N3, dp.N3, up, down, row, column + 24, d);
-            Values(ref low, ref high, Packed(s.N0, s.N1), keys, lane & 15, lane);
-            Values(ref low, ref high, Packed(s.N2, s.N3), keys, 16 + (lane & 15), lane);
+            sums.Add<THead>(Packed(s.N0, s.N1), keys, lane & 15, lane);
+            sums.Add<THead>(Packed(s.N2, s.N3), keys, 16 + (lane & 15), lane);
             Group.Barrier();
         }
 
-        Store(low, high, 1, 1, row, lane & 3, start, dq, d.Queries, d);
+        sums.Store<THead>(row, lane & 3, start, dq, d.Queries, d.Stride, d.D);
     }
 
     // One group 64 keys: dv = Pᵀ do, dk = scale·dsᵀ q. Rows of the scores are keys, columns queries.
-    internal static void KeyGradientTensorCoreKernel(
+    internal static void KeyGradientTensorCoreKernel<THead>(
         ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<ushort> dOut, ArrayView<float> stats, ArrayView<float> delta, ArrayView<float> dk,
         ArrayView<float> dv, Dims d)
+        where THead : struct, IHeadWidth
     {
-        ArrayView<Fragment> shared = SharedMemory.Allocate<Fragment>(BackwardBytes / 16);
-        uint keys = SharedAddress.Of(ref shared[0]), values = keys + QueryBytes, tiles = values + QueryBytes;
+        ArrayView<Fragment> shared = SharedMemory.GetDynamic<Fragment>();
+        uint queryBytes = (uint)(StepKeys * HeadTile.RowBytes<THead>()), keyBytes = GroupQueries / StepKeys * queryBytes;
+        uint keys = SharedAddress.Of(ref shared[0]), values = keys + keyBytes, tiles = values + keyBytes;
         int thread = Group.IdxX, lane = thread & 31, first = thread >> 5 << 4;
         int groups = (d.Keys + GroupQueries - 1) / GroupQueries;
         int k0 = Grid.IdxX % groups * GroupQueries, head = Grid.IdxX / groups % d.Heads, b = Grid.IdxX / groups / d.Heads;
@@ -316,43 +235,43 @@ public static partial class Attention
         // Queries before the first key see none of these.
         int begin = d.Causal != 0 ? IntrinsicMath.Min(k0 / StepKeys, count) : 0;
 
-        Rows(keys, GroupQueries, thread, key, keyStart, k0, d.Keys, d);
-        Rows(values, GroupQueries, thread, v, keyStart, k0, d.Keys, d);
-        Rows(tiles + (uint)((begin & 1) * 2 * KeyBytes), StepKeys, thread, q, start, begin * StepKeys, d.Queries, d);
-        Rows(tiles + (uint)(((begin & 1) * 2 * KeyBytes) + KeyBytes), StepKeys, thread, dOut, start, begin * StepKeys, d.Queries, d);
+        HeadTile.Copy<THead>(keys, GroupQueries, thread, TensorCoreThreads, key, keyStart, k0, d.Keys, d.Stride, d.D);
+        HeadTile.Copy<THead>(values, GroupQueries, thread, TensorCoreThreads, v, keyStart, k0, d.Keys, d.Stride, d.D);
+        HeadTile.Copy<THead>(tiles + ((uint)(begin & 1) * 2 * queryBytes), StepKeys, thread, TensorCoreThreads, q, start, begin * StepKeys, d.Queries, d.Stride, d.D);
+        HeadTile.Copy<THead>(tiles + ((uint)(begin & 1) * 2 * queryBytes) + queryBytes, StepKeys, thread, TensorCoreThreads, dOut, start, begin * StepKeys, d.Queries, d.Stride, d.D);
         AsyncCopy.Commit();
 
         int row = k0 + first + (lane >> 2);
         long statistics = (((long)b * d.Heads) + head) * d.Queries;
-        WarpRow keyLow = default, keyHigh = default, valueLow = default, valueHigh = default;
+        HeadRow keySums = default, valueSums = default;
         for (int tile = begin; tile < count; tile++)
         {
             if (tile + 1 < count)
             {
-                uint to = tiles + (uint)(((tile + 1) & 1) * 2 * KeyBytes);
-                Rows(to, StepKeys, thread, q, start, (tile + 1) * StepKeys, d.Queries, d);
-                Rows(to + KeyBytes, StepKeys, thread, dOut, start, (tile + 1) * StepKeys, d.Queries, d);
+                uint to = tiles + ((uint)((tile + 1) & 1) * 2 * queryBytes);
+                HeadTile.Copy<THead>(to, StepKeys, thread, TensorCoreThreads, q, start, (tile + 1) * StepKeys, d.Queries, d.Stride, d.D);
+                HeadTile.Copy<THead>(to + queryBytes, StepKeys, thread, TensorCoreThreads, dOut, start, (tile + 1) * StepKeys, d.Queries, d.Stride, d.D);
             }
 
             AsyncCopy.Commit();
             AsyncCopy.WaitAllButOne();
             Group.Barrier();
-            uint queries = tiles + (uint)((tile & 1) * 2 * KeyBytes), gradients = queries + KeyBytes;
-            WarpRow p = Products(keys, first, queries, steps, lane), ds = Products(values, first, gradients, steps, lane);
+            uint queries = tiles + ((uint)(tile & 1) * 2 * queryBytes), gradients = queries + queryBytes;
+            WarpRow p = HeadTile.Products<THead>(keys, first, queries, steps, lane), ds = HeadTile.Products<THead>(values, first, gradients, steps, lane);
             int column = (tile * StepKeys) + ((lane & 3) * 2);
             OfKeys(ref p.N0, ref ds.N0, stats, delta, statistics, row, column, d);
             OfKeys(ref p.N1, ref ds.N1, stats, delta, statistics, row, column + 8, d);
             OfKeys(ref p.N2, ref ds.N2, stats, delta, statistics, row, column + 16, d);
             OfKeys(ref p.N3, ref ds.N3, stats, delta, statistics, row, column + 24, d);
-            Values(ref valueLow, ref valueHigh, Packed(p.N0, p.N1), gradients, lane & 15, lane);
-            Values(ref valueLow, ref valueHigh, Packed(p.N2, p.N3), gradients, 16 + (lane & 15), lane);
-            Values(ref keyLow, ref keyHigh, Packed(ds.N0, ds.N1), queries, lane & 15, lane);
-            Values(ref keyLow, ref keyHigh, Packed(ds.N2, ds.N3), queries, 16 + (lane & 15), lane);
+            valueSums.Add<THead>(Packed(p.N0, p.N1), gradients, lane & 15, lane);
+            valueSums.Add<THead>(Packed(p.N2, p.N3), gradients, 16 + (lane & 15), lane);
+            keySums.Add<THead>(Packed(ds.N0, ds.N1), queries, lane & 15, lane);
+            keySums.Add<THead>(Packed(ds.N2, ds.N3), queries, 16 + (lane & 15), lane);
             Group.Barrier();
         }
 
-        Store(valueLow, valueHigh, 1, 1, row, lane & 3, keyStart, dv, d.Keys, d);
-        Store(keyLow, keyHigh, 1, 1, row, lane & 3, keyStart, dk, d.Keys, d);
+        valueSums.Store<THead>(row, lane & 3, keyStart, dv, d.Keys, d.Stride, d.D);
+        keySums.Store<THead>(row, lane & 3, keyStart, dk, d.Keys, d.Stride, d.D);
     }
 
     /// What the backward pass needs of a query: maximum, reciprocal sum (0 beyond the last query) and δ.
@@ -410,21 +329,32 @@ public static partial class Attention
     }
 
     // ---- launchers ---------------------------------------------------------------------------------
-    /// Whether the shape fits: D a multiple of eight up to 64, no additive bias, at least one key.
+    /// Whether the shape fits: D a multiple of eight up to 160, no additive bias, at least one key.
     public static bool FitsTensorCore(Dims d) => d.D % TileShape.Piece == 0 && d.D <= TensorCoreWidth && d.Biased == 0 && d.Keys > 0;
 
     /// q (B,Tq,heads·D), k and v (B,Tk,heads·D) in bf16; o (B,Tq,heads·D) and the statistics (B,heads,Tq,2) in F32 are written.
     public static void ForwardTensorCore(
         KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, Dims d)
     {
+        if (d.D <= Width<Head64>())
+            ForwardTensorCore<Head64>(k, q, key, v, o, stats, d);
+        else if (d.D <= Width<Head96>())
+            ForwardTensorCore<Head96>(k, q, key, v, o, stats, d);
+        else
+            ForwardTensorCore<Head160>(k, q, key, v, o, stats, d);
+    }
+
+    internal static void ForwardTensorCore<THead>(
+        KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, Dims d)
+        where THead : struct, IHeadWidth
+    {
         using LaunchScope launch = k.Scope("Attention.Forward", (d.B, d.Queries, d.Keys, d.Heads, d.D), WorkOf(d, 2, 2, sizeof(ushort)));
-        if (!FitsTensorCore(d))
-            throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {TensorCoreWidth}, without bias, for the tensor cores", nameof(d));
+        CheckTensorCore<THead>(d);
         long rows = (long)d.B * d.Queries * d.Stride, keys = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries * Stats;
         if (q.Length < rows || o.Length < rows || key.Length < keys || v.Length < keys || stats.Length < statistics)
             throw new ArgumentException($"Attention: q, k, v, o, stats hold {q.Length}, {key.Length}, {v.Length}, {o.Length}, {stats.Length} numbers; {rows}, {keys}, {keys}, {rows}, {statistics} are needed");
         long groups = (long)d.B * d.Heads * ((d.Queries + GroupQueries - 1) / GroupQueries);
-        k.LaunchGroups(ForwardTensorCoreKernel, groups, TensorCoreThreads, q, key, v, o, stats, d);
+        k.LaunchGroups(ForwardTensorCoreKernel<THead>, groups, Size<THead>(ForwardRows), q, key, v, o, stats, d);
     }
 
     /// q, k, v, dOut in bf16, o and the statistics from the forward pass; delta (B,heads,Tq) is scratch; dq, dk, dv in F32 are written.
@@ -432,41 +362,67 @@ public static partial class Attention
         KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, ArrayView<ushort> dOut,
         ArrayView<float> delta, ArrayView<float> dq, ArrayView<float> dk, ArrayView<float> dv, Dims d)
     {
+        if (d.D <= Width<Head64>())
+            BackwardTensorCore<Head64>(k, q, key, v, o, stats, dOut, delta, dq, dk, dv, d);
+        else if (d.D <= Width<Head96>())
+            BackwardTensorCore<Head96>(k, q, key, v, o, stats, dOut, delta, dq, dk, dv, d);
+        else
+            BackwardTensorCore<Head160>(k, q, key, v, o, stats, dOut, delta, dq, dk, dv, d);
+    }
+
+    internal static void BackwardTensorCore<THead>(
+        KernelContext k, ArrayView<ushort> q, ArrayView<ushort> key, ArrayView<ushort> v, ArrayView<float> o, ArrayView<float> stats, ArrayView<ushort> dOut,
+        ArrayView<float> delta, ArrayView<float> dq, ArrayView<float> dk, ArrayView<float> dv, Dims d)
+        where THead : struct, IHeadWidth
+    {
         using LaunchScope launch = k.Scope("Attention.Backward", (d.B, d.Queries, d.Keys, d.Heads, d.D), WorkOf(d, 5, 4, sizeof(ushort)));
-        if (!FitsTensorCore(d))
-            throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {TensorCoreWidth}, without bias, for the tensor cores", nameof(d));
+        CheckTensorCore<THead>(d);
         long rows = (long)d.B * d.Heads * d.Queries, heads = (long)d.B * d.Heads;
+        GroupSize size = Size<THead>(BackwardRows);
         k.Launch(DeltaTensorCoreKernel, rows, o, dOut, delta, d);
-        k.LaunchGroups(
-            QueryGradientTensorCoreKernel, heads * ((d.Queries + GroupQueries - 1) / GroupQueries), TensorCoreThreads, q, key, v, dOut, stats, delta, dq, d);
-        k.LaunchGroups(
-            KeyGradientTensorCoreKernel, heads * ((d.Keys + GroupQueries - 1) / GroupQueries), TensorCoreThreads, q, key, v, dOut, stats, delta, dk, dv, d);
+        k.LaunchGroups(QueryGradientTensorCoreKernel<THead>, heads * ((d.Queries + GroupQueries - 1) / GroupQueries), size, q, key, v, dOut, stats, delta, dq, d);
+        k.LaunchGroups(KeyGradientTensorCoreKernel<THead>, heads * ((d.Keys + GroupQueries - 1) / GroupQueries), size, q, key, v, dOut, stats, delta, dk, dv, d);
+    }
+
+    static int Width<THead>()
+        where THead : struct, IHeadWidth => 32 * THead.Blocks;
+
+    static GroupSize Size<THead>(int rows)
+        where THead : struct, IHeadWidth => new(TensorCoreThreads, rows * HeadTile.RowBytes<THead>());
+
+    static void CheckTensorCore<THead>(Dims d)
+        where THead : struct, IHeadWidth
+    {
+        if (!FitsTensorCore(d) || d.D > Width<THead>())
+            throw new ArgumentException($"Attention: D = {d.D} must be a multiple of {TileShape.Piece} up to {Width<THead>()}, without bias, for the tensor cores", nameof(d));
     }
 
     // ---- trials ------------------------------------------------------------------------------------
     // A probability is rounded to bf16, by half of 2⁻⁷ of it; an output is a mean of values under them, a gradient a sum of as many such terms.
     const double TrialTensorCoreBound = 1.0 / 128;
 
-    [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0")]
-    internal static void ForwardTensorCoreTrial(Trial t)
+    [Trial("B=1 queries=20 keys=24 heads=2 D=40 causal=0")]
+    internal static void ForwardTensorCoreTrial<THead>(Trial t)
+        where THead : struct, IHeadWidth
     {
         Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
         long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
         Halves q = t.Halves(rows), key = t.Halves(others), v = t.Halves(others);
         Floats o = t.Result(rows, TrialTensorCoreBound), stats = t.Scratch(Stats * statistics);
-        t.Run(() => ForwardTensorCore(t.Kernels, q, key, v, o, stats, d), () => Reference.Forward(q, key, v, default, o, d));
+        t.Run(() => ForwardTensorCore<THead>(t.Kernels, q, key, v, o, stats, d), () => Reference.Forward(q, key, v, default, o, d));
     }
 
-    [Trial("B=1 queries=20 keys=24 heads=2 D=16 causal=0", "Attention.Delta", "Attention.QueryGradient", "Attention.KeyGradient")]
-    internal static void BackwardTensorCoreTrial(Trial t)
+    [Trial("B=1 queries=20 keys=24 heads=2 D=40 causal=0", "Attention.Delta", "Attention.QueryGradient<>", "Attention.KeyGradient<>")]
+    internal static void BackwardTensorCoreTrial<THead>(Trial t)
+        where THead : struct, IHeadWidth
     {
         Dims d = new(t["B"], t["queries"], t["keys"], t["heads"], t["D"], 1 / MathF.Sqrt(t["D"]), t["causal"] != 0);
         long rows = (long)d.B * d.Queries * d.Stride, others = (long)d.B * d.Keys * d.Stride, statistics = (long)d.B * d.Heads * d.Queries;
         Halves q = t.Halves(rows), key = t.Halves(others), v = t.Halves(others), dOut = t.Halves(rows);
         Floats o = t.Scratch(rows), stats = t.Scratch(Stats * statistics), delta = t.Scratch(statistics);
         Floats dq = t.Result(rows, TrialTensorCoreBound), dk = t.Result(others, TrialTensorCoreBound), dv = t.Result(others, TrialTensorCoreBound);
-        ForwardTensorCore(t.Kernels, q, key, v, o, stats, d);
+        ForwardTensorCore<THead>(t.Kernels, q, key, v, o, stats, d);
         t.Run(
-            () => BackwardTensorCore(t.Kernels, q, key, v, o, stats, dOut, delta, dq, dk, dv, d), () => Reference.Backward(q, key, v, default, dOut, dq, dk, dv, d));
+            () => BackwardTensorCore<THead>(t.Kernels, q, key, v, o, stats, dOut, delta, dq, dk, dv, d), () => Reference.Backward(q, key, v, default, dOut, dq, dk, dv, d));
     }
 }

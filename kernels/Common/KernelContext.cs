@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using ILGPU;
 using ILGPU.Backends.OpenCL;
+using ILGPU.Backends.PTX;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
@@ -147,10 +148,14 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
 
     // What a compiler has against a text ILGPU does not say.
     TLauncher Loaded<TLauncher>(MethodInfo kernel, object? compiled, Func<TLauncher> load)
+        where TLauncher : Delegate
     {
         try
         {
-            return load();
+            TLauncher loaded = load();
+            if (Accelerator is CudaAccelerator cuda && compiled is PTXCompiledKernel ptx && KernelText.SizesSharedMemoryAtLaunch(ptx.PTXAssembly))
+                LargeShared.Allow(cuda, loaded.GetKernel());
+            return loaded;
         }
         catch (CLException e) when (compiled is CLCompiledKernel openCl)
         {
@@ -166,13 +171,14 @@ public sealed partial class KernelContext(Accelerator accelerator, CpuPool? cpu,
         ? new Index1D((int)count)
         : throw new ArgumentOutOfRangeException(nameof(count), $"a launch of {count} threads exceeds {MostThreads}; cut it into pieces");
 
-    KernelConfig CheckedGroups(long groups, int threads)
+    KernelConfig CheckedGroups(long groups, GroupSize size)
     {
+        int threads = size.Threads;
         if (threads > Accelerator.MaxNumThreadsPerGroup)
-            throw new ArgumentOutOfRangeException(nameof(threads), $"a group of {threads} threads exceeds {Accelerator.MaxNumThreadsPerGroup} on {Accelerator.Name}");
+            throw new ArgumentOutOfRangeException(nameof(size), $"a group of {threads} threads exceeds {Accelerator.MaxNumThreadsPerGroup} on {Accelerator.Name}");
         long most = Accelerator.AcceleratorType == AcceleratorType.OpenCL ? MostThreads / threads : int.MaxValue;
         return groups <= most
-            ? new KernelConfig((int)groups, threads)
+            ? new KernelConfig((int)groups, threads, size.SharedBytes > 0 ? SharedMemoryConfig.RequestDynamic<byte>(size.SharedBytes) : default)
             : throw new ArgumentOutOfRangeException(nameof(groups), $"a launch of {groups} groups exceeds {most}; cut it into pieces");
     }
 }

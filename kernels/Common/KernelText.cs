@@ -32,6 +32,9 @@ internal static class KernelText
         return compiled;
     }
 
+    /// Whether a kernel takes shared memory whose size the launch says.
+    public static bool SizesSharedMemoryAtLaunch(string ptx) => ptx.Contains("__dyn_shared_alloca", StringComparison.Ordinal);
+
     public static void Repair(CLCompiledKernel kernel) => Source(kernel) = StalePhis.Repaired(LocalFences.Repaired(kernel.Source));
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "<Source>k__BackingField")]

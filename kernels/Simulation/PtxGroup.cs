@@ -15,7 +15,7 @@ internal sealed class PtxGroup
     {
         this.kernel = kernel;
         this.parameters = parameters;
-        (Index, Groups, Threads, Global, Counters) = (index, groups, threads, global, counters);
+        (Index, Groups, Threads, DynamicSharedBytes, Global, Counters) = (index, groups, threads, dynamicShared, global, counters);
         DynamicShared = (kernel.SharedBytes + 15) / 16 * 16;
         Shared = new PtxSharedMemory(dynamicShared > 0 ? DynamicShared + dynamicShared : kernel.SharedBytes);
         warps = new PtxWarp[(threads + PtxWarp.Lanes - 1) / PtxWarp.Lanes];
@@ -29,8 +29,10 @@ internal sealed class PtxGroup
 
     public int Threads { get; }
 
-    /// Where dynamically sized shared memory begins.
+    /// Where dynamically sized shared memory begins, and how much of it the launch asked for.
     public int DynamicShared { get; }
+
+    public int DynamicSharedBytes { get; }
 
     public PtxGlobalMemory Global { get; }
 

@@ -13,6 +13,9 @@ public sealed class PtxSimulator : IDisposable
     /// Shared memory that a kernel may have without asking the driver for more.
     public const int StaticSharedLimit = 48 << 10;
 
+    /// Shared memory that a group of sm_90 may have when the driver is asked; sm_80 has 163 KB, the smallest chips from Ampere on 99 KB.
+    public const int SharedLimit = 227 << 10;
+
     public const int MaxThreads = 1024;
 
     // Threads of a group where the kernel does not choose them; ILGPU takes the number from the chip.
@@ -54,12 +57,12 @@ public sealed class PtxSimulator : IDisposable
             LaunchGroups(kernel, (count + ImplicitThreads - 1) / ImplicitThreads, ImplicitThreads, [(int)count, .. arguments]);
     }
 
-    internal void LaunchGroups(Delegate kernel, long groups, int threads, params object[] arguments)
+    internal void LaunchGroups(Delegate kernel, long groups, GroupSize size, params object[] arguments)
     {
         if (groups == 0)
             return;
         Launches++;
-        PtxCounters ran = Run(Kernel(kernel.Method), (int)groups, threads, arguments);
+        PtxCounters ran = Run(Kernel(kernel.Method), (int)groups, size.Threads, arguments, size.SharedBytes);
         if (counters.TryGetValue(kernel.Method, out PtxCounters? before))
             before.Add(ran);
         else
@@ -74,6 +77,8 @@ public sealed class PtxSimulator : IDisposable
             throw new PtxException($"{kernel.Name}: a group of {threads} threads; 1 to {MaxThreads} are possible");
         if (kernel.SharedBytes > StaticSharedLimit)
             throw new PtxException($"{kernel.Name}: {kernel.SharedBytes} bytes of shared memory exceed the {StaticSharedLimit} that a kernel may declare");
+        if (kernel.SharedBytes + dynamicShared > SharedLimit)
+            throw new PtxException($"{kernel.Name}: {kernel.SharedBytes + dynamicShared} bytes of shared memory exceed the {SharedLimit} of a group");
         using PtxArguments laid = new(kernel, arguments);
         PtxCounters counters = new();
         for (int group = 0; group < groups; group++)

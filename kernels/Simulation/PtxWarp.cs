@@ -60,6 +60,7 @@ internal sealed class PtxWarp
                 "%nctaid.x" => (ulong)Group.Groups,
                 "%ntid.y" or "%ntid.z" or "%nctaid.y" or "%nctaid.z" => 1,
                 "%laneid" => (ulong)lane,
+                "%dynamic_smem_size" => (ulong)Group.DynamicSharedBytes,
                 "%warpid" => (ulong)Index,
                 _ => 0,
             };

@@ -21,7 +21,7 @@ sealed class KernelsDumpVerb : Verb
             """
             ilgd kernels dump MatMul.Forward --version V2
             ilgd kernels dump LayerNorm.Forward --target opencl
-            ilgd kernels dump Attention.Forward --version TensorCore --specialize 128
+            ilgd kernels dump "Attention.Forward<Head64>" --version TensorCore --specialize 128
             ilgd kernels dump "Unary.Forward<Silu>"
             """)
     {

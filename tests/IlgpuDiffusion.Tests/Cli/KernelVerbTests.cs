@@ -20,7 +20,7 @@ public class KernelVerbTests
     [Theory]
     [InlineData("MatMul.Forward", "V2", "sm_80", "bar.sync")]
     [InlineData("MatMul.Forward", "V2", "opencl", "work_group_barrier")]
-    [InlineData("Attention.Forward", "TensorCore", "sm_90", "mma.sync.aligned.m16n8k16")]
+    [InlineData("Attention.Forward<Head64>", "TensorCore", "sm_90", "mma.sync.aligned.m16n8k16")]
     public void Dump_prints_the_text_with_no_driver(string name, string version, string target, string part)
     {
         Captured run = Captured.Ilgd("kernels", "dump", name, "--version", version, "--target", target);
@@ -68,7 +68,7 @@ public class KernelVerbTests
     [Theory]
     [InlineData("has the versions V1, V2: choose one with --version", "MatMul.Forward")]
     [InlineData("no kernel is named 'LayerNorm': there is LayerNorm.Backward", "LayerNorm")]
-    [InlineData("does not run on opencl", "Attention.Forward", "--version", "TensorCore", "--target", "opencl")]
+    [InlineData("does not run on opencl", "Attention.Forward<Head64>", "--version", "TensorCore", "--target", "opencl")]
     public void What_cannot_be_dumped_is_told_in_one_line(string message, params string[] arguments)
     {
         Captured run = Captured.Ilgd(["kernels", "dump", .. arguments]);
