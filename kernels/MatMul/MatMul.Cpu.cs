@@ -21,19 +21,23 @@ public static unsafe partial class MatMul
         void WithA<TA>(TA left)
             where TA : struct, IPanelSource
         {
-            if (s.Scale == 1)
-                WithScale(left);
+            if (s.TransposeB)
+                WithB(left, new RowsAlongK(b.Pointer(), s.K, (long)s.K * s.N));
             else
-                WithScale(new Scaled<TA>(left, s.Scale));
+                WithB(left, new RowsAcrossK(b.Pointer(), s.N, (long)s.K * s.N));
         }
 
-        void WithScale<TA>(TA left)
+        // The smaller operand is scaled.
+        void WithB<TA, TB>(TA left, TB right)
             where TA : struct, IPanelSource
+            where TB : struct, IPanelSource
         {
-            if (s.TransposeB)
-                Gemm.Run(pool, shape, left, new RowsAlongK(b.Pointer(), s.K, (long)s.K * s.N), rows, biasData, s.Accumulate, isa);
+            if (s.Scale == 1)
+                Gemm.Run(pool, shape, left, right, rows, biasData, s.Accumulate, isa);
+            else if (s.M <= s.N)
+                Gemm.Run(pool, shape, new Scaled<TA>(left, s.Scale), right, rows, biasData, s.Accumulate, isa);
             else
-                Gemm.Run(pool, shape, left, new RowsAcrossK(b.Pointer(), s.N, (long)s.K * s.N), rows, biasData, s.Accumulate, isa);
+                Gemm.Run(pool, shape, left, new Scaled<TB>(right, s.Scale), rows, biasData, s.Accumulate, isa);
         }
     }
 }
