@@ -99,8 +99,9 @@ static unsafe class Panels
         }
     }
 
+    /// panel[k·stride + i] = lines[i][k] for i &lt; width and begin ≤ k &lt; end.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Transpose(float** lines, int width, int begin, int end, float* panel, int stride)
+    public static void Transpose(float** lines, int width, int begin, int end, float* panel, int stride)
     {
         int i = 0;
         if (Avx512F.IsSupported)
