@@ -13,6 +13,9 @@ static unsafe class Panels
 
     const int Line = 16;
 
+    // Numbers of a line that are asked for ahead of their transposing.
+    const int PrefetchDepth = 32;
+
     /// Distances between the rows, the k and the row panels of a packed block of A, and its length, in floats.
     public readonly record struct Layout(int Row, int K, int Panel, int Length);
 
@@ -152,6 +155,10 @@ static unsafe class Panels
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Transpose16(float** lines, int begin, int end, float* panel, int stride)
     {
+        // So many lines at once are more than the processor follows by itself.
+        for (int i = 0; i < 16; i++)
+            Sse.Prefetch0(lines[i] + begin + PrefetchDepth);
+
         int k = begin;
         for (; k + 4 <= end; k += 4)
         {
