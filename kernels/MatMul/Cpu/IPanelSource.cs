@@ -6,7 +6,7 @@ namespace IlgpuDiffusion.Kernels.MatMul.Cpu;
 /// One operand of a matrix product, seen as lines that run contiguously: along k (a row of A, a row of B transposed) or across k
 /// (a row of A transposed, a row of B). The driver packs either kind into panels; where the numbers come from is the source's own matter,
 /// which is how a convolution gathers its patches without ever writing them out.
-/// A run is asked for once a row and block, so `Run` is compiled well at once: the runtime's first tier would cost a narrow product more than its sums.
+/// A run is asked for once a row and block, so `Run` is compiled well at once: in the runtime's first tier a layer 128 → 128 with a low-rank update spent a third of its time in here.
 unsafe interface IPanelSource
 {
     /// True: line = outer index (m or n) and a run goes along k. False: line = k and a run goes along the outer index.
