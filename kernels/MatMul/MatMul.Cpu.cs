@@ -11,7 +11,6 @@ public static unsafe partial class MatMul
         CpuPool pool, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s, CpuIsa isa)
     {
         float* biasData = bias.Length > 0 ? bias.Pointer() : null;
-        MatrixRows rows = new(c.Pointer(), s.N, (long)s.M * s.N);
         GemmShape shape = new(s.Batch, s.M, s.N, s.K);
         if (s.TransposeA)
             WithA(new RowsAcrossK(a.Pointer(), s.M, (long)s.M * s.K));
@@ -21,19 +20,33 @@ public static unsafe partial class MatMul
         void WithA<TA>(TA left)
             where TA : struct, IPanelSource
         {
-            if (s.Scale == 1)
-                WithScale(left);
+            if (s.TransposeB)
+                WithB(left, new RowsAlongK(b.Pointer(), s.K, (long)s.K * s.N));
             else
-                WithScale(new Scaled<TA>(left, s.Scale));
+                WithB(left, new RowsAcrossK(b.Pointer(), s.N, (long)s.K * s.N));
         }
 
-        void WithScale<TA>(TA left)
+        // The smaller operand is scaled.
+        void WithB<TA, TB>(TA left, TB right)
             where TA : struct, IPanelSource
+            where TB : struct, IPanelSource
         {
-            if (s.TransposeB)
-                Gemm.Run(pool, shape, left, new RowsAlongK(b.Pointer(), s.K, (long)s.K * s.N), rows, biasData, s.Accumulate, isa);
+            if (s.Scale == 1)
+                Run(left, right);
+            else if (s.M <= s.N)
+                Run(new Scaled<TA>(left, s.Scale), right);
             else
-                Gemm.Run(pool, shape, left, new RowsAcrossK(b.Pointer(), s.N, (long)s.K * s.N), rows, biasData, s.Accumulate, isa);
+                Run(left, new Scaled<TB>(right, s.Scale));
+        }
+
+        void Run<TA, TB>(TA left, TB right)
+            where TA : struct, IPanelSource
+            where TB : struct, IPanelSource
+        {
+            if (FewColumns.Takes(shape))
+                FewColumns.Run(pool, shape, left, right, c.Pointer(), biasData, s.Accumulate, isa);
+            else
+                Gemm.Run(pool, shape, left, right, new MatrixRows(c.Pointer(), s.N, (long)s.M * s.N), biasData, s.Accumulate, isa);
         }
     }
 }

@@ -136,7 +136,8 @@ static unsafe class Gemm
         }
     }
 
-    static void AddRow(float* c, float* sums, int width, float* bias, bool accumulate)
+    /// c = (accumulate ? c : 0) + sums + bias.
+    public static void AddRow(float* c, float* sums, int width, float* bias, bool accumulate)
     {
         int n = 0;
         for (; n + Vector<float>.Count <= width; n += Vector<float>.Count)

@@ -35,7 +35,8 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
                 splits *= 2;
             else if (tileM >= tileN && tileM >= 4 * rows)
                 tilesM *= 2;
-            else if (tileN >= 4 * columns)
+            // A tile cut along n packs A once more and one cut along m packs B, the dearer where it is transposed: the longer side is cut, down to a panel.
+            else if (tileN >= 4 * columns || (tileN > tileM && tileN >= 2 * columns))
                 tilesN *= 2;
             else if (tileM >= 4 * rows)
                 tilesM *= 2;

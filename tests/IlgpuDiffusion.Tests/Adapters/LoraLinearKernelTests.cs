@@ -15,6 +15,7 @@ public sealed class LoraLinearKernelTests(KernelDevices devices) : IClassFixture
         new LoraShape(3, 9, 17, 40, 2),
         new LoraShape(2, 31, 270, 19, 16),
         new LoraShape(1, 40, 256, 256, 1),
+        new LoraShape(2, 33, 130, 35, 17),
     ];
 
     [Theory]

@@ -1,4 +1,5 @@
 using ILGPU;
+using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
 using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
@@ -27,6 +28,18 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         { 1, 7, 19, 2500 },
         { 40, 5, 9, 7 },
     };
+
+    // Up to 16 columns and from 32 rows on C is computed transposed.
+    public static TheoryData<int, int, int> FewColumns
+    {
+        get
+        {
+            TheoryData<int, int, int> shapes = new() { { 0, 3, 5 }, { 1, 3, 5 }, { 31, 4, 20 }, { 32, 4, 0 }, { 64, 1, 1 }, { 65, 16, 300 }, { 300, 5, 37 } };
+            for (int n = 1; n <= 17; n++)
+                shapes.Add(77, n, 45);
+            return shapes;
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Shapes))]
@@ -63,6 +76,8 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
     [InlineData(1, 300, 700, 300)]
     [InlineData(1, 9, 20, 9000)]
     [InlineData(20, 70, 30, 50)]
+    [InlineData(1, 640, 4, 3000)]
+    [InlineData(1, 3000, 16, 64)]
     public void One_and_two_threads_give_the_same_bits(int batch, int m, int n, int k)
     {
         MatMulShape s = new(batch, m, n, k, TransposeB: true);
@@ -73,6 +88,24 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         Assert.Equal(one, two);
         Product.Reference.Forward(a, b, [], reference, s);
         KernelDevices.AssertClose(reference, one, Tolerance, "c");
+    }
+
+    [Theory]
+    [MemberData(nameof(FewColumns))]
+    public void Few_columns_match_the_reference_with_the_same_bits_on_any_number_of_threads(int m, int n, int k)
+    {
+        using CpuPool three = new(3);
+        ForEveryFlag(2, m, n, k, (s, bias) =>
+        {
+            s = s with { Scale = 0.7f };
+            foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+            {
+                float[][] results = [.. new[] { devices.Cpu.Cpu!, devices.CpuTwo.Cpu!, three }.Select(
+                    pool => Check(s, bias, v => Product.ForwardCpu(pool, v[0], v[1], v[2], v[3], s, isa), isa.ToString()))];
+                Assert.Equal(results[0], results[1]);
+                Assert.Equal(results[0], results[2]);
+            }
+        });
     }
 
     [Fact]
@@ -112,7 +145,7 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
             check(new MatMulShape(batch, m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0), (flags & 8) != 0);
     }
 
-    void Check(MatMulShape s, bool bias, Action<ArrayView<float>[]> kernel, string what, Action<float[][], Action<ArrayView<float>[]>>? run = null)
+    float[] Check(MatMulShape s, bool bias, Action<ArrayView<float>[]> kernel, string what, Action<float[][], Action<ArrayView<float>[]>>? run = null)
     {
         float[] a = KernelDevices.Numbers((long)s.Batch * s.M * s.K, 1);
         float[] b = KernelDevices.Numbers((long)s.Batch * s.K * s.N, 2);
@@ -122,5 +155,6 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         Product.Reference.Forward(a, b, biasData, expected, s);
         (run ?? devices.Run)([a, b, biasData, actual], kernel);
         KernelDevices.AssertClose(expected, actual, Tolerance, $"{what}, {s}, c");
+        return actual;
     }
 }
