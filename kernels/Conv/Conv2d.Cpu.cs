@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
@@ -154,6 +155,7 @@ public static unsafe partial class Conv2d
     {
         public static bool AlongK => false;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public float* Run(int batch, int line, int start, int count, float* scratch)
         {
             int tap = line / s.O;
@@ -169,6 +171,7 @@ public static unsafe partial class Conv2d
     {
         public static bool Strided => false;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public float* Row(int batch, int m)
         {
             int line = m / columns;

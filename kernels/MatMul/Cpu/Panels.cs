@@ -141,5 +141,6 @@ static unsafe class Panels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Copy(float* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
 }
