@@ -119,9 +119,11 @@ public static unsafe partial class Conv2d
                 {
                     begin = Math.Clamp(insideBegin, at, end);
                     end = Math.Clamp(insideEnd, begin, end);
-                    new Span<float>(to, begin - at).Clear();
+                    if (begin > at)
+                        new Span<float>(to, begin - at).Clear();
                     Panels.Copy(row + begin, to + (begin - at), end - begin);
-                    new Span<float>(to + (end - at), at + length - end).Clear();
+                    if (end < at + length)
+                        new Span<float>(to + (end - at), at + length - end).Clear();
                 }
                 else
                 {

@@ -95,7 +95,8 @@ static unsafe class Gemm
 
     // The longest block of the last, shorter split can be longer than those of the others.
     static long SharedPlace<TKernel>(GemmPlan plan)
-        where TKernel : struct, IMicroKernel => (long)plan.TileN / TKernel.Columns * Panels.PanelB<TKernel>(BlockDepths.Max);
+        where TKernel : struct, IMicroKernel =>
+        (long)plan.TileN / TKernel.Columns * Panels.PanelB<TKernel>(Math.Min(GemmPlan.RoundUp(plan.SplitK, 4), BlockDepths.Max));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Tile<TKernel, TA, TB, TC>(

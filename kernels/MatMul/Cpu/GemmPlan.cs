@@ -24,6 +24,9 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
     const int FewestSharers = 4;
     const long MaxShared = 4 << 20;
 
+    // A whole B that stays in the second-level cache and is packed once is read again by every tile of rows for less than partial results cost.
+    const long MaxResident = 1 << 17;
+
     public static GemmPlan For(GemmShape s, int rows, int columns)
     {
         double flops = 2.0 * s.Batch * s.M * s.N * Math.Max(1, s.K);
@@ -35,7 +38,9 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
         {
             int tileM = CeilDiv(s.M, tilesM);
             int tileN = CeilDiv(s.N, tilesN);
-            if (s.K / splits >= Math.Max(2 * MinSplitK, 2 * Math.Max(tileM, tileN)) && 2L * splits * s.Batch * s.M * s.N <= MaxPartial)
+            if (tilesM >= FewestSharers && s.Batch == 1 && (long)s.N * s.K <= MaxResident && tileM >= 4 * rows)
+                tilesM *= 2;
+            else if (s.K / splits >= Math.Max(2 * MinSplitK, 2 * Math.Max(tileM, tileN)) && 2L * splits * s.Batch * s.M * s.N <= MaxPartial)
                 splits *= 2;
             else if (tileM >= tileN && tileM >= 4 * rows)
                 tilesM *= 2;
