@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ILGPU;
 using IlgpuDiffusion.Kernels.Common;
 using IlgpuDiffusion.Kernels.MatMul.Cpu;
@@ -118,9 +119,11 @@ public static unsafe partial class Conv2d
                 {
                     begin = Math.Clamp(insideBegin, at, end);
                     end = Math.Clamp(insideEnd, begin, end);
-                    new Span<float>(to, begin - at).Clear();
+                    if (begin > at)
+                        new Span<float>(to, begin - at).Clear();
                     Panels.Copy(row + begin, to + (begin - at), end - begin);
-                    new Span<float>(to + (end - at), at + length - end).Clear();
+                    if (end < at + length)
+                        new Span<float>(to + (end - at), at + length - end).Clear();
                 }
                 else
                 {
@@ -154,6 +157,7 @@ public static unsafe partial class Conv2d
     {
         public static bool AlongK => false;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public float* Run(int batch, int line, int start, int count, float* scratch)
         {
             int tap = line / s.O;
@@ -169,6 +173,7 @@ public static unsafe partial class Conv2d
     {
         public static bool Strided => false;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public float* Row(int batch, int m)
         {
             int line = m / columns;

@@ -6,11 +6,9 @@ namespace IlgpuDiffusion.Kernels.MatMul.Cpu;
 
 /// The matrix product of the `cpu` device: C = (accumulate ? C : 0) + A·B + bias. A task owns a tile of C (and a range of k when the sum is split),
 /// packs its own blocks of A and B into its thread's scratch, and sweeps the micro-kernel over them: one hand-over a product, no barrier inside.
-/// Packing B again in every task costs a few per cent and saves the synchronisation that small products cannot afford.
+/// Where many tasks read the same block of B, all blocks are packed before and once: a second hand-over, which small products could not afford.
 static unsafe class Gemm
 {
-    const int MaxDepth = 256;
-
     public static void Run<TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, bool accumulate, CpuIsa isa)
         where TA : struct, IPanelSource
         where TB : struct, IPanelSource
@@ -39,9 +37,10 @@ static unsafe class Gemm
         where TC : struct, IRowTarget
     {
         GemmPlan plan = GemmPlan.For(s, TKernel.Rows, TKernel.Columns);
+        float* shared = plan.SharesB(s) ? PackShared<TKernel, TB>(pool, plan, s, b) : null;
         if (plan.Splits == 1)
         {
-            ForTasks(pool, plan, task => Tile<TKernel, TA, TB, TC>(plan, task, s, 0, s.K, a, b, c, bias, accumulate));
+            ForTasks(pool, plan, task => Tile<TKernel, TA, TB, TC>(plan, task, 0, s, a, b, shared, c, bias, accumulate));
             return;
         }
 
@@ -50,9 +49,8 @@ static unsafe class Gemm
         ForTasks(pool, plan, task =>
         {
             int split = task % plan.Splits;
-            int begin = split * plan.SplitK;
             MatrixRows rows = new(partial + split * partialLength, s.N, (long)s.M * s.N);
-            Tile<TKernel, TA, TB, MatrixRows>(plan, task / plan.Splits, s, begin, Math.Min(begin + plan.SplitK, s.K), a, b, rows, null, false);
+            Tile<TKernel, TA, TB, MatrixRows>(plan, task / plan.Splits, split, s, a, b, shared, rows, null, false);
         });
         pool.Range((long)s.Batch * s.M, Math.Max(1, 16384 / s.N), (begin, end) =>
         {
@@ -76,9 +74,33 @@ static unsafe class Gemm
         });
     }
 
+    /// Every block of B in a place of its own: [tile of columns][split][block].
+    static float* PackShared<TKernel, TB>(CpuPool pool, GemmPlan plan, GemmShape s, TB b)
+        where TKernel : struct, IMicroKernel
+        where TB : struct, IPanelSource
+    {
+        int blocks = plan.Depths(s, 0).Blocks;
+        long place = SharedPlace<TKernel>(plan);
+        float* shared = Scratch.OfThread.Get(Scratch.Slot.SharedB, plan.TilesN * plan.Splits * blocks * place);
+        pool.For(plan.TilesN * plan.Splits * blocks, task =>
+        {
+            BlockDepths depths = plan.Depths(s, task / blocks % plan.Splits);
+            int block = task % blocks, n0 = task / (blocks * plan.Splits) * plan.TileN;
+            float* line = Scratch.OfThread.Get(Scratch.Slot.Line, Math.Max(plan.TileN, TKernel.Columns * depths.Longest));
+            if (block < depths.Blocks)
+                Panels.PackB<TKernel, TB>(b, 0, n0, Math.Min(plan.TileN, s.N - n0), depths.Start(block), depths.Length(block), shared + task * place, line);
+        });
+        return shared;
+    }
+
+    // The longest block of the last, shorter split can be longer than those of the others.
+    static long SharedPlace<TKernel>(GemmPlan plan)
+        where TKernel : struct, IMicroKernel =>
+        (long)plan.TileN / TKernel.Columns * Panels.PanelB<TKernel>(Math.Min(GemmPlan.RoundUp(plan.SplitK, 4), BlockDepths.Max));
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Tile<TKernel, TA, TB, TC>(
-        GemmPlan plan, int task, GemmShape s, int kBegin, int kEnd, TA a, TB b, TC c, float* bias, bool accumulate)
+        GemmPlan plan, int task, int split, GemmShape s, TA a, TB b, float* shared, TC c, float* bias, bool accumulate)
         where TKernel : struct, IMicroKernel
         where TA : struct, IPanelSource
         where TB : struct, IPanelSource
@@ -90,24 +112,25 @@ static unsafe class Gemm
         int rows = Math.Min(plan.TileM, s.M - m0);
         int columns = Math.Min(plan.TileN, s.N - n0);
 
-        // Blocks of equal depth, so that no sliver remains; K = 0 still has one (empty) block that writes the bias or zeros.
-        int blocks = Math.Max(1, GemmPlan.CeilDiv(kEnd - kBegin, MaxDepth));
-        int blockDepth = GemmPlan.RoundUp(GemmPlan.CeilDiv(kEnd - kBegin, blocks), 4);
-        int panelBLength = Panels.PanelB<TKernel>(blockDepth);
+        BlockDepths depths = plan.Depths(s, split);
         Scratch scratch = Scratch.OfThread;
-        float* packedA = scratch.Get(Scratch.Slot.A, Panels.LayoutA<TKernel, TA>(rows, blockDepth).Length);
-        float* packedB = scratch.Get(Scratch.Slot.B, (long)GemmPlan.CeilDiv(columns, TKernel.Columns) * panelBLength);
-        float* line = scratch.Get(Scratch.Slot.Line, Math.Max(columns, TKernel.Columns * blockDepth));
+        float* packedA = scratch.Get(Scratch.Slot.A, Panels.LayoutA<TKernel, TA>(rows, depths.Longest).Length);
+        float* packedB = shared is null
+            ? scratch.Get(Scratch.Slot.B, (long)GemmPlan.CeilDiv(columns, TKernel.Columns) * Panels.PanelB<TKernel>(depths.Longest))
+            : shared + (long)(task % plan.TilesN * plan.Splits + split) * plan.Depths(s, 0).Blocks * SharedPlace<TKernel>(plan);
+        float* line = scratch.Get(Scratch.Slot.Line, Math.Max(columns, TKernel.Columns * depths.Longest));
         float* edge = stackalloc float[TKernel.Rows * TKernel.Columns];
 
-        for (int block = 0; block < blocks; block++)
+        for (int block = 0; block < depths.Blocks; block++)
         {
-            int k0 = Math.Min(kBegin + block * blockDepth, kEnd);
-            int depth = Math.Min(blockDepth, kEnd - k0);
+            int k0 = depths.Start(block), depth = depths.Length(block);
             Panels.Layout layout = Panels.LayoutA<TKernel, TA>(rows, depth);
-            panelBLength = Panels.PanelB<TKernel>(depth);
+            int panelBLength = Panels.PanelB<TKernel>(depth);
             Panels.PackA<TKernel, TA>(a, batch, m0, rows, k0, depth, packedA);
-            Panels.PackB<TKernel, TB>(b, batch, n0, columns, k0, depth, packedB, line);
+            if (shared is null)
+                Panels.PackB<TKernel, TB>(b, batch, n0, columns, k0, depth, packedB, line);
+            else if (block > 0)
+                packedB += SharedPlace<TKernel>(plan);
             bool add = accumulate || block > 0;
             float* blockBias = block == 0 ? bias : null;
 

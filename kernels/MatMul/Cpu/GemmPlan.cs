@@ -20,6 +20,13 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
     const int MinSplitK = 256;
     const long MaxPartial = 1 << 21;
 
+    // From so many tiles of rows on all blocks of B are packed once, where they stay within half of a usual third-level cache.
+    const int FewestSharers = 4;
+    const long MaxShared = 4 << 20;
+
+    // A whole B that stays in the second-level cache and is packed once is read again by every tile of rows for less than partial results cost.
+    const long MaxResident = 1 << 17;
+
     public static GemmPlan For(GemmShape s, int rows, int columns)
     {
         double flops = 2.0 * s.Batch * s.M * s.N * Math.Max(1, s.K);
@@ -31,7 +38,9 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
         {
             int tileM = CeilDiv(s.M, tilesM);
             int tileN = CeilDiv(s.N, tilesN);
-            if (s.K / splits >= Math.Max(2 * MinSplitK, 2 * Math.Max(tileM, tileN)) && 2L * splits * s.Batch * s.M * s.N <= MaxPartial)
+            if (tilesM >= FewestSharers && s.Batch == 1 && (long)s.N * s.K <= MaxResident && tileM >= 4 * rows)
+                tilesM *= 2;
+            else if (s.K / splits >= Math.Max(2 * MinSplitK, 2 * Math.Max(tileM, tileN)) && 2L * splits * s.Batch * s.M * s.N <= MaxPartial)
                 splits *= 2;
             else if (tileM >= tileN && tileM >= 4 * rows)
                 tilesM *= 2;
@@ -56,7 +65,26 @@ readonly record struct GemmPlan(int TileM, int TileN, int TilesM, int TilesN, in
         return new GemmPlan(m, n, tilesM, tilesN, splits, splitK, grain, checked((int)tasks));
     }
 
+    public bool SharesB(GemmShape s) => s.Batch == 1 && TilesM >= FewestSharers && (long)s.N * s.K <= MaxShared;
+
+    /// The blocks of k of one split.
+    public BlockDepths Depths(GemmShape s, int split) => new(split * SplitK, Math.Min((split + 1) * SplitK, s.K));
+
     public static int CeilDiv(int a, int b) => (a + b - 1) / b;
 
     public static int RoundUp(int a, int b) => CeilDiv(a, b) * b;
+}
+
+/// A range of k cut into blocks of equal depth, so that no sliver remains; an empty range still has one (empty) block, which writes the bias or zeros.
+readonly record struct BlockDepths(int Begin, int End)
+{
+    public const int Max = 256;
+
+    public int Blocks => Math.Max(1, GemmPlan.CeilDiv(End - Begin, Max));
+
+    public int Longest => GemmPlan.RoundUp(GemmPlan.CeilDiv(End - Begin, Blocks), 4);
+
+    public int Start(int block) => Math.Min(Begin + block * Longest, End);
+
+    public int Length(int block) => Math.Min(Longest, End - Start(block));
 }

@@ -184,6 +184,16 @@ static unsafe class Panels
         Vector256.Create(Vector128.Load(lines[0] + k), Vector128.Load(lines[4] + k)),
         Vector256.Create(Vector128.Load(lines[8] + k), Vector128.Load(lines[12] + k)));
 
+    /// Runs are short, some hundred floats at most: in this loop they cost less than in the library's copy, which is called and chooses among its ways.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Copy(float* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
+    public static void Copy(float* from, float* to, int count)
+    {
+        int i = 0;
+        for (; i + Vector512<float>.Count <= count; i += Vector512<float>.Count)
+            Vector512.Load(from + i).Store(to + i);
+        for (; i + Vector128<float>.Count <= count; i += Vector128<float>.Count)
+            Vector128.Load(from + i).Store(to + i);
+        for (; i < count; i++)
+            to[i] = from[i];
+    }
 }

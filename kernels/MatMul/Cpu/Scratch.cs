@@ -8,8 +8,8 @@ sealed unsafe class Scratch
     [ThreadStatic]
     static Scratch? ofThread;
 
-    readonly float*[] blocks = new float*[6];
-    readonly long[] lengths = new long[6];
+    readonly float*[] blocks = new float*[7];
+    readonly long[] lengths = new long[7];
 
     Scratch()
     {
@@ -29,6 +29,7 @@ sealed unsafe class Scratch
         Partial,
         C,
         Edge,
+        SharedB,
     }
 
     public static Scratch OfThread => ofThread ??= new Scratch();

@@ -29,7 +29,36 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
         new Conv2dShape(1, 6, 5, 7, 2, 5, 6, 1, 4, 3, 2, 4),
         new Conv2dShape(1, 6, 5, 2, 7, 5, 6, 1, 4, 3, 2, 4),
         new Conv2dShape(1, 4, 5, 2, 18, 3, 3, 1, 3, 3, 3, 3),
+        new Conv2dShape(1, 9, 11, 1, 5, 3, 3, 2, 1, 1, 1, 1),
+        new Conv2dShape(1, 7, 10, 21, 1, 4, 4, 2, 1, 1, 1, 1),
+        new Conv2dShape(1, 7, 5, 19, 6, 1, 1, 3, 0, 0, 0, 0),
+        new Conv2dShape(1, 8, 11, 20, 7, 4, 3, 3, 0, 1, 1, 0),
     ];
+
+    /// Enough positions that tiles of rows share the packed filter, in one place and, with the sum in several blocks and parts, in many.
+    public static TheoryData<Conv2dShape> LargeShapes =>
+    [
+        new Conv2dShape(3, 41, 39, 19, 37, 3, 3, 2, 1, 1, 1, 1),
+        new Conv2dShape(2, 51, 50, 65, 130, 3, 3, 2, 0, 1, 1, 0),
+        new Conv2dShape(1, 85, 88, 48, 34, 4, 4, 3, 1, 0, 1, 2),
+    ];
+
+    [Theory]
+    [MemberData(nameof(LargeShapes))]
+    public void Shared_filters_match_the_reference_in_all_three_directions(Conv2dShape s)
+    {
+        float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2), bias = KernelDevices.Numbers(s.O, 3), dy = KernelDevices.Numbers(s.OutputCount, 4);
+        float[] y = new float[s.OutputCount], dx = new float[s.InputCount], dw = Sevens(s.WeightCount);
+        Conv2d.Reference.Forward(x, w, bias, y, s);
+        Conv2d.Reference.BackwardInput(dy, w, dx, s);
+        Conv2d.Reference.BackwardWeight(x, dy, dw, s);
+        foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+        {
+            Check([x, w, bias], y, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), $"{isa} y");
+            Check([dy, w], dx, Sevens(s.InputCount), v => Conv2d.BackwardInputCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dx");
+            Check([x, dy], dw, Sevens(s.WeightCount), v => Conv2d.BackwardWeightCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dw");
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Shapes))]
@@ -100,14 +129,18 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
         KernelDevices.AssertClose(dw, got[3], Tolerance, "dw");
     }
 
-    [Fact]
-    public void One_and_two_threads_give_the_same_bits()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void One_two_and_three_threads_give_the_same_bits(int stride)
     {
-        Conv2dShape s = new(2, 24, 24, 32, 48, 3, 3, 1, 1, 1, 1, 1);
+        Conv2dShape s = new(3, 40, 40, 32, 48, 3, 3, stride, 1, 1, 1, 1);
         float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2);
         float[] y = [], dx = [], dw = [];
-        foreach (KernelContext k in new[] { devices.Cpu, devices.CpuTwo })
+        for (int threads = 1; threads <= 3; threads++)
         {
+            using CpuPool pool = new(threads);
+            KernelContext k = new(devices.Cpu.Accelerator, pool);
             float[] newY = new float[s.OutputCount], newDx = new float[s.InputCount], newDw = new float[s.WeightCount];
             devices.Run([x, w, newY, newDx, newDw], v =>
             {
@@ -115,7 +148,7 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
                 Conv2d.BackwardInput(k, v[2], v[1], v[3], s);
                 Conv2d.BackwardWeight(k, v[0], v[2], v[4], s);
             });
-            if (k == devices.CpuTwo)
+            if (threads > 1)
             {
                 Assert.Equal(y, newY);
                 Assert.Equal(dx, newDx);
