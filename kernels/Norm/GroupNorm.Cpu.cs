@@ -197,13 +197,14 @@ public static unsafe partial class GroupNorm
             }
         }
 
-        Fill(stats, g, (float)mean, d);
-        Fill(stats + c, g, (float)(mean - (float)mean), d);
-        Fill(stats + (2L * c), g, (float)(1 / Math.Sqrt((Math.Max(0, Vector128.Sum(squareSums) + squares) / d.GroupCount) + eps)), d);
+        float high = (float)mean, low = (float)(mean - high), rstd = (float)(1 / Math.Sqrt((Math.Max(0, Vector128.Sum(squareSums) + squares) / d.GroupCount) + eps));
+        for (int i = first; i < end; i++)
+        {
+            stats[i] = high;
+            stats[c + i] = low;
+            stats[(2L * c) + i] = rstd;
+        }
     }
-
-    // A number of a group to each of its channels.
-    static void Fill(float* channels, int g, float value, Dims d) => new Span<float>(channels + (g * d.Width), d.Width).Fill(value);
 
     // Two pixels at once, here and below: what belongs to a channel, and the constants of the exponential, are loaded for both. A last pixel without a neighbour is its own.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -229,8 +230,8 @@ public static unsafe partial class GroupNorm
         T z0 = T.MultiplyAdd(T.Load(x) - mean - low, scale, shift), z1 = T.MultiplyAdd(T.Load(x + next) - mean - low, scale, shift);
         if (silu)
         {
-            z0 *= T.Sigmoid(z0);
-            z1 *= T.Sigmoid(z1);
+            z0 = T.Silu(z0);
+            z1 = T.Silu(z1);
         }
 
         z0.Store(y);

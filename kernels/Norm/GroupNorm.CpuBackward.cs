@@ -111,8 +111,8 @@ public static unsafe partial class GroupNorm
         int tiles = Tiles(d), c = d.C, i = g * d.Width, end = i + d.Width;
         for (; i + 4 <= end; i += 4)
         {
-            AddTiles(partials + i, sums + i, tiles, c);
-            AddTiles(partials + c + i, sums + c + i, tiles, c);
+            Sum(partials + i, tiles, c).Store(sums + i);
+            Sum(partials + c + i, tiles, c).Store(sums + c + i);
         }
 
         for (; i < end; i++)
@@ -135,23 +135,27 @@ public static unsafe partial class GroupNorm
             m2 += weight[i] * (double)sums[i];
         }
 
-        Fill(means, g, (float)(m1 / d.GroupCount), d);
-        Fill(means + c, g, (float)(m2 / d.GroupCount), d);
+        float mean1 = (float)(m1 / d.GroupCount), mean2 = (float)(m2 / d.GroupCount);
+        for (i = g * d.Width; i < end; i++)
+        {
+            means[i] = mean1;
+            means[c + i] = mean2;
+        }
     }
 
-    // Four channels' sums over the tiles.
+    // Four channels' sums over tiles or samples.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void AddTiles(float* partials, float* sums, int tiles, int c)
+    static Vector128<float> Sum(float* partials, int count, int c)
     {
         Vector128<double> low = default, high = default;
-        for (int t = 0; t < tiles; t++, partials += 2L * c)
+        for (int t = 0; t < count; t++, partials += 2L * c)
         {
             (Vector128<double> low1, Vector128<double> high1) = Vector128.Widen(Vector128.Load(partials));
             low += low1;
             high += high1;
         }
 
-        Vector128.Narrow(low, high).Store(sums);
+        return Vector128.Narrow(low, high);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -184,7 +188,10 @@ public static unsafe partial class GroupNorm
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void AddSamples(float* sums, float* gradient, Dims d)
     {
-        for (int i = 0; i < d.C; i++)
+        int i = 0;
+        for (; i + 4 <= d.C; i += 4)
+            (Vector128.Load(gradient + i) + Sum(sums + i, d.B, d.C)).Store(gradient + i);
+        for (; i < d.C; i++)
         {
             double sum = 0;
             for (int b = 0; b < d.B; b++)

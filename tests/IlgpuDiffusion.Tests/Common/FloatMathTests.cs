@@ -31,7 +31,7 @@ public class FloatMathTests
 
     /// ILanes.Exp promises 2e-7.
     [Fact]
-    public unsafe void Sixteen_lanes_have_exp_and_sigmoid()
+    public unsafe void Sixteen_lanes_have_exp_sigmoid_and_silu()
     {
         float* lanes = stackalloc float[Wide512.Count];
         foreach (float x in Points(87))
@@ -41,10 +41,24 @@ public class FloatMathTests
             Wide512.Sigmoid(Wide512.All(x)).Store(lanes);
             double sigmoid = 1 / (1 + Math.Exp(-x));
             Assert.True(Math.Abs(lanes[15] - sigmoid) <= 3e-7 * sigmoid, $"sigmoid({x:R}) = {lanes[15]:R}");
+            Wide512.Silu(Wide512.All(x)).Store(lanes);
+            Assert.True(Math.Abs(lanes[15] - (x * sigmoid)) <= (3e-7 * Math.Abs(x * sigmoid)) + float.Epsilon, $"silu({x:R}) = {lanes[15]:R}");
         }
 
         Wide512.Exp(Wide512.All(float.NegativeInfinity)).Store(lanes);
         Assert.Equal(0, lanes[0]);
+        Wide512.Sigmoid(Wide512.All(float.NegativeInfinity)).Store(lanes);
+        Assert.InRange(lanes[0], 0, 1e-38f);
+        Wide512.Sigmoid(Wide512.All(float.PositiveInfinity)).Store(lanes);
+        Assert.Equal(1, lanes[0]);
+        Wide512.Silu(Wide512.All(float.PositiveInfinity)).Store(lanes);
+        Assert.Equal(float.PositiveInfinity, lanes[0]);
+        Wide512.Exp(Wide512.All(float.NaN)).Store(lanes);
+        Assert.Equal(float.NaN, lanes[0]);
+        Wide512.Sigmoid(Wide512.All(float.NaN)).Store(lanes);
+        Assert.Equal(float.NaN, lanes[0]);
+        Wide512.Silu(Wide512.All(float.NaN)).Store(lanes);
+        Assert.Equal(float.NaN, lanes[0]);
     }
 
     [Fact]
