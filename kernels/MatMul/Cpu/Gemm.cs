@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.MatMul.Cpu;
@@ -127,6 +128,8 @@ static unsafe class Gemm
                     if (TC.Strided && height % TKernel.RowStep == 0 && width % TKernel.ColumnStep == 0)
                     {
                         float* to = c.Row(batch, m0 + m) + n0 + n, from = At(blockStart, batch, m0 + m, n0 + n);
+                        if (block == 0 && from is not null && from != to)
+                            Fetch(from, c.Row(batch, 1) - c.Row(batch, 0), height, width);
                         TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, to, c.Row(batch, 1) - c.Row(batch, 0), tileBias, from);
                         continue;
                     }
@@ -136,6 +139,19 @@ static unsafe class Gemm
                         AddRow(c.Row(batch, m0 + m + r) + n0 + n, edge + r * TKernel.Columns, width, tileBias, At(blockStart, batch, m0 + m + r, n0 + n));
                 }
             }
+        }
+    }
+
+    /// Asks for a residual's rows while the sums that start from them are made: they come from memory, in runs too short to be foreseen.
+    static void Fetch(float* start, long row, int height, int width)
+    {
+        const int cacheLine = 16;
+        if (!Sse.IsSupported)
+            return;
+        for (int r = 0; r < height; r++)
+        {
+            for (int n = 0; n < width; n += cacheLine)
+                Sse.Prefetch0(start + r * row + n);
         }
     }
 
