@@ -52,10 +52,10 @@ public static unsafe partial class Conv2d
 
     internal static void ForwardWinograd(
         CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept,
-        ArrayView<float> residual, ConvAlgorithm algorithm, CpuIsa isa)
+        ConvAlgorithm algorithm, CpuIsa isa)
     {
         RowsAlongK filter = new(weight.Pointer(), 9 * s.C, 0);
-        Multiply(pool, x.Pointer(), filter, kept, bias.Pointer(), residual.Length > 0 ? residual.Pointer() : null, y.Pointer(), s, algorithm, isa);
+        Multiply(pool, x.Pointer(), filter, kept, bias.Pointer(), y.Pointer(), s, algorithm, isa);
     }
 
     /// dx is the convolution of dy with the filter turned by half a turn, its input and output channels changed over, and 2 − padding around dy.
@@ -65,38 +65,38 @@ public static unsafe partial class Conv2d
     {
         Taps all = new(0, 3, 0);
         FlippedWeight filter = new(weight.Pointer(), s, all, all);
-        Multiply(pool, dy.Pointer(), filter, kept, null, null, dx.Pointer(), s.Transposed(), algorithm, isa);
+        Multiply(pool, dy.Pointer(), filter, kept, null, dx.Pointer(), s.Transposed(), algorithm, isa);
     }
 
-    static void Multiply<TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* residual, float* y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
+    static void Multiply<TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm, CpuIsa isa)
         where TFilter : struct, IPanelSource
     {
         switch (isa)
         {
             case CpuIsa.Avx512:
-                Multiply<Avx512Kernel, Wide512, TFilter>(pool, x, filter, kept, bias, residual, y, s, algorithm);
+                Multiply<Avx512Kernel, Wide512, TFilter>(pool, x, filter, kept, bias, y, s, algorithm);
                 break;
             case CpuIsa.Avx2:
-                Multiply<Avx2Kernel, Wide, TFilter>(pool, x, filter, kept, bias, residual, y, s, algorithm);
+                Multiply<Avx2Kernel, Wide, TFilter>(pool, x, filter, kept, bias, y, s, algorithm);
                 break;
             default:
-                Multiply<Vector128Kernel, Wide, TFilter>(pool, x, filter, kept, bias, residual, y, s, algorithm);
+                Multiply<Vector128Kernel, Wide, TFilter>(pool, x, filter, kept, bias, y, s, algorithm);
                 break;
         }
     }
 
-    static void Multiply<TKernel, TLanes, TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* residual, float* y, Conv2dShape s, ConvAlgorithm algorithm)
+    static void Multiply<TKernel, TLanes, TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s, ConvAlgorithm algorithm)
         where TKernel : struct, IMicroKernel
         where TLanes : struct, ILanes<TLanes>
         where TFilter : struct, IPanelSource
     {
         if (algorithm == ConvAlgorithm.F4)
-            Multiply<TKernel, TLanes, F4.Input, F4.Weight, F4.Output, TFilter>(pool, x, filter, kept, bias, residual, y, s);
+            Multiply<TKernel, TLanes, F4.Input, F4.Weight, F4.Output, TFilter>(pool, x, filter, kept, bias, y, s);
         else
-            Multiply<TKernel, TLanes, F2.Input, F2.Weight, F2.Output, TFilter>(pool, x, filter, kept, bias, residual, y, s);
+            Multiply<TKernel, TLanes, F2.Input, F2.Weight, F2.Output, TFilter>(pool, x, filter, kept, bias, y, s);
     }
 
-    static void Multiply<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* residual, float* y, Conv2dShape s)
+    static void Multiply<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(CpuPool pool, float* x, TFilter filter, KeptFilter kept, float* bias, float* y, Conv2dShape s)
         where TKernel : struct, IMicroKernel
         where TLanes : struct, ILanes<TLanes>
         where TInput : struct, ITransform
@@ -141,7 +141,7 @@ public static unsafe partial class Conv2d
                 int panel = item % columnTasks * perTask;
                 MultiplyBlock<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(
                     tiling, plan, item / columnTasks, first + panel, Math.Min(perTask, count - panel), x, filter,
-                    made is null ? null : made + (long)panel * plan.Chunks * plan.FilterChunk, bias, residual, y);
+                    made is null ? null : made + (long)panel * plan.Chunks * plan.FilterChunk, bias, y);
             });
         }
     }
@@ -180,7 +180,7 @@ public static unsafe partial class Conv2d
     /// One block of tiles by some panels of output channels. The transformed filter is `transformed`, or is made here where no other block needs it.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void MultiplyBlock<TKernel, TLanes, TInput, TWeight, TOutput, TFilter>(
-        Tiling tiling, WinogradPlan plan, int block, int panel, int panels, float* x, TFilter filter, float* transformed, float* bias, float* residual, float* y)
+        Tiling tiling, WinogradPlan plan, int block, int panel, int panels, float* x, TFilter filter, float* transformed, float* bias, float* y)
         where TKernel : struct, IMicroKernel
         where TLanes : struct, ILanes<TLanes>
         where TInput : struct, ITransform
@@ -229,7 +229,7 @@ public static unsafe partial class Conv2d
         }
 
         tiling.TransformOutput<TLanes, TOutput>(
-            output, plan.OutputRow, plan.OutputComponent, tile, tiles, column, columns, bias is null ? zeros - column : bias, residual, unread - column, y, middle);
+            output, plan.OutputRow, plan.OutputComponent, tile, tiles, column, columns, bias is null ? zeros - column : bias, unread - column, y, middle);
     }
 
     /// Asks for one component's share of the taps that panel `next` % panels of chunk `next` / panels is made of, while the one before it is multiplied: they lie in short runs,
@@ -339,20 +339,18 @@ public static unsafe partial class Conv2d
                     new Pixels(table, TInput.From, k, null), new EvenLines(at, TInput.From * component, component), middle);
         }
 
-        /// Y = Aᵀ M A + bias + residual of `tiles` tiles, output channels `column` … `column` + `columns`; what lies beyond the image comes from and goes to `unread`.
+        /// Y = Aᵀ M A + bias of `tiles` tiles, output channels `column` … `column` + `columns`; what lies beyond the image goes to `unread`.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void TransformOutput<TLanes, TOutput>(
-            float* from, nint row, nint component, int tile, int tiles, int column, int columns, float* bias, float* residual, float* unread, float* y, float* middle)
+            float* from, nint row, nint component, int tile, int tiles, int column, int columns, float* bias, float* unread, float* y, float* middle)
             where TLanes : struct, ILanes<TLanes>
             where TOutput : struct, ITransform
         {
-            float** table = stackalloc float*[TOutput.To * TOutput.To], added = stackalloc float*[TOutput.To * TOutput.To];
+            float** table = stackalloc float*[TOutput.To * TOutput.To];
             for (int t = 0; t < tiles; t++, from += row)
             {
                 (int b, int top, int left) = At(tile + t);
                 Point(table, y, s.OutH, s.OutW, s.O, b, top, left, TOutput.To, unread, TOutput.To, 1);
-                if (residual is not null)
-                    Point(added, residual, s.OutH, s.OutW, s.O, b, top, left, TOutput.To, unread, TOutput.To, 1);
                 int n = 0;
                 for (; n + TLanes.Count <= columns; n += TLanes.Count)
                     Tile<TLanes>(n, from + n);
@@ -364,15 +362,8 @@ public static unsafe partial class Conv2d
 
             [MethodImpl(MethodImplOptions.AggressiveInlining)]
             void Tile<T>(int n, float* at)
-                where T : struct, ILanes<T>
-            {
-                EvenLines products = new(at, component, TOutput.From * component);
-                Pixels pixels = new(table, TOutput.To, column + n, bias);
-                if (residual is null)
-                    Transforms.Both<T, TOutput, EvenLines, Pixels>(products, pixels, middle);
-                else
-                    Transforms.Both<T, TOutput, EvenLines, SummedPixels>(products, new SummedPixels(pixels, added), middle);
-            }
+                where T : struct, ILanes<T> => Transforms.Both<T, TOutput, EvenLines, Pixels>(
+                    new EvenLines(at, component, TOutput.From * component), new Pixels(table, TOutput.To, column + n, bias), middle);
         }
 
         /// A dY Aᵀ of `tiles` tiles, output channels `column` … `column` + `columns`.

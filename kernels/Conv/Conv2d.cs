@@ -225,11 +225,21 @@ public static partial class Conv2d
         if (s.IsPointwise)
             Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.B * s.H * s.W, s.O, s.C, TransposeB: true), residual);
         else if (k.Cpu is { } cpu && Choose(s, k.Conv) is not ConvAlgorithm.Direct and var winograd)
-            ForwardWinograd(cpu, x, weight, bias, y, s, kept, residual, winograd, MatMul.Cpu.CpuIsas.Best);
+            ForwardWinograd(k, cpu, x, weight, bias, y, s, kept, residual, winograd);
         else if (k.Cpu is { } pool)
             ForwardCpu(pool, x, weight, bias, y, s, residual, MatMul.Cpu.CpuIsas.Best);
         else
             ForwardV1(k, x, weight, bias, y, s, residual);
+    }
+
+    // The residual is added afterwards: in the transform of the output it made every convolution slower, with a residual or without.
+    static void ForwardWinograd(
+        KernelContext k, CpuPool cpu, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept,
+        ArrayView<float> residual, ConvAlgorithm winograd)
+    {
+        ForwardWinograd(cpu, x, weight, bias, y, s, kept, winograd, MatMul.Cpu.CpuIsas.Best);
+        if (residual.Length > 0)
+            Add.Accumulate(k, residual, y);
     }
 
     static void ForwardV1(

@@ -62,21 +62,6 @@ readonly unsafe struct Pixels(float** table, int perLine, nint channel, float* b
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<T>(int l, int i, T v)
         where T : struct, ILanes<T> => (v + T.Load(bias + channel)).Store(table[l * perLine + i] + channel);
-
-    /// The same pixels of another image.
-    public Pixels Of(float** other) => new(other, perLine, channel, bias);
-}
-
-/// As <see cref="Pixels"/>, but the pixels of a residual are added to what is stored.
-readonly unsafe struct SummedPixels(Pixels pixels, float** residual) : ILines
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public T Load<T>(int l, int i)
-        where T : struct, ILanes<T> => pixels.Load<T>(l, i);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store<T>(int l, int i, T v)
-        where T : struct, ILanes<T> => pixels.Store(l, i, v + pixels.Of(residual).Load<T>(l, i));
 }
 
 static unsafe class Transforms
