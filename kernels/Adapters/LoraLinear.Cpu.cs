@@ -9,7 +9,7 @@ public static unsafe partial class LoraLinear
 {
     internal static void ForwardCpu(
         CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> b, float scale, ArrayView<float> y,
-        ArrayView<float> xa, LoraShape s, CpuIsa isa)
+        ArrayView<float> xa, LoraShape s, ArrayView<float> residual, CpuIsa isa)
     {
         RowsAlongK rows = new(x.Pointer(), s.In, (long)s.Rows * s.In);
         Scaled<RowsAlongK> lowRows = new(new RowsAlongK(xa.Pointer(), s.Rank, (long)s.Rows * s.Rank), scale);
@@ -22,7 +22,7 @@ public static unsafe partial class LoraLinear
             new Joined<RowsAlongK, RowsAlongK>(columns, lowColumns, s.In),
             new MatrixRows(y.Pointer(), s.Out, (long)s.Rows * s.Out),
             bias.Length > 0 ? bias.Pointer() : null,
-            accumulate: false,
+            residual.Length > 0 ? new MatrixRows(residual.Pointer(), s.Out, (long)s.Rows * s.Out) : null,
             isa);
     }
 
@@ -41,7 +41,7 @@ public static unsafe partial class LoraLinear
             new Joined<RowsAcrossK, RowsAcrossK>(columns, lowColumns, s.Out),
             new MatrixRows(dx.Pointer(), s.In, (long)s.Rows * s.In),
             null,
-            accumulate: false,
+            null,
             isa);
     }
 }

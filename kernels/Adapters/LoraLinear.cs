@@ -25,7 +25,7 @@ public readonly record struct LoraShape(int Samples, int Rows, int In, int Out, 
     }
 }
 
-/// y = x Wᵀ + bias + s (x Aᵀ) Bᵀ,   kept: xa = x Aᵀ.
+/// y = x Wᵀ + bias + s (x Aᵀ) Bᵀ + residual,   kept: xa = x Aᵀ.
 /// With dya = dy B:   dx = dy W + s dya A,   dA += s dyaᵀ x,   dB += s dyᵀ xa.   ΔW = s B A is never formed.
 /// On `cpu` the low-rank term rides along with W's product as `Rank` more steps of the inner sum, [x | s·xa] · [W | B]ᵀ, so y is written once.
 public static partial class LoraLinear
@@ -35,9 +35,9 @@ public static partial class LoraLinear
     {
         public static void Forward(
             ReadOnlySpan<float> x, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, ReadOnlySpan<float> a, ReadOnlySpan<float> b,
-            float scale, Span<float> y, Span<float> xa, LoraShape s)
+            float scale, Span<float> y, Span<float> xa, LoraShape s, ReadOnlySpan<float> residual = default)
         {
-            Product.Reference.Forward(x, weight, bias, y, new MatMulShape(1, s.Samples * s.Rows, s.Out, s.In, TransposeB: true));
+            Product.Reference.Forward(x, weight, bias, y, new MatMulShape(1, s.Samples * s.Rows, s.Out, s.In, TransposeB: true), residual);
             Product.Reference.Forward(x, a, [], xa, Down(s));
             Product.Reference.Forward(xa, b, [], y, Up(s, scale));
         }
@@ -75,21 +75,24 @@ public static partial class LoraLinear
 
     // ---- launchers ---------------------------------------------------------------------------------
 
-    /// x (S,T,In), weight (Out,In), bias (Out) or empty, a and b as <see cref="LoraShape"/> says; y (S,T,Out) and xa (S,T,Rank) are written.
+    /// x (S,T,In), weight (Out,In), bias (Out) or empty, a and b as <see cref="LoraShape"/> says, residual (S,T,Out) or empty; y (S,T,Out) and xa (S,T,Rank)
+    /// are written.
     public static void Forward(
         KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> a, ArrayView<float> b,
-        float scale, ArrayView<float> y, ArrayView<float> xa, LoraShape s)
+        float scale, ArrayView<float> y, ArrayView<float> xa, LoraShape s, ArrayView<float> residual = default)
     {
-        using LaunchScope launch = k.Scope("LoraLinear.Forward", s, s.Work(sizeof(float)));
+        using LaunchScope launch = k.Scope("LoraLinear.Forward", s, s.Work(sizeof(float)).WithResidual(residual.Length));
         Check(x, weight, a, b, y, xa, s);
+        if (residual.Length > 0 && residual.Length != y.Length)
+            throw new ArgumentException($"LoraLinear: a residual of {residual.Length} floats does not fit y's {y.Length}", nameof(residual));
         Product.Forward(k, x, a, ArrayView<float>.Empty, xa, Down(s));
         if (k.Cpu is { } cpu)
         {
-            ForwardCpu(cpu, x, weight, bias, b, scale, y, xa, s, MatMul.Cpu.CpuIsas.Best);
+            ForwardCpu(cpu, x, weight, bias, b, scale, y, xa, s, residual, MatMul.Cpu.CpuIsas.Best);
             return;
         }
 
-        Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.Samples * s.Rows, s.Out, s.In, TransposeB: true));
+        Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.Samples * s.Rows, s.Out, s.In, TransposeB: true), residual);
         Product.Forward(k, xa, b, ArrayView<float>.Empty, y, Up(s, scale));
     }
 

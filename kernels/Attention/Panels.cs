@@ -46,9 +46,10 @@ static unsafe class Panels
         {
             for (int i = 0; i < m; i += TKernel.Rows)
             {
+                float* to = c + ((long)i * cRow) + j;
                 TKernel.Tile(
                     Math.Min(TKernel.Rows, m - i), Math.Min(TKernel.Columns, n - j), k, a + ((long)i * aRow), aRow, aColumn, panels + ((long)j * k),
-                    c + ((long)i * cRow) + j, cRow, null, add);
+                    to, cRow, null, add ? to : null);
             }
         }
     }

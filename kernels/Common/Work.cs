@@ -7,4 +7,7 @@ public readonly record struct Work(long Flops, long Bytes)
 {
     /// `floats`: numbers of F32 read and written.
     public static Work Of(long flops, long floats) => new(flops, floats * sizeof(float));
+
+    /// With as many numbers of a residual, added to the result.
+    public Work WithResidual(long floats) => new(Flops + floats, Bytes + (floats * sizeof(float)));
 }

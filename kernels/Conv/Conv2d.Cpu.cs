@@ -9,11 +9,13 @@ namespace IlgpuDiffusion.Kernels.Conv;
 public static unsafe partial class Conv2d
 {
     internal static void ForwardCpu(
-        CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, CpuIsa isa)
+        CpuPool pool, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, ArrayView<float> residual,
+        CpuIsa isa)
     {
+        float* biasData = bias.Length > 0 ? bias.Pointer() : null, start = residual.Length > 0 ? residual.Pointer() : null;
         if (TakesTapProducts(s))
         {
-            ForwardTapProducts(pool, x.Pointer(), weight.Pointer(), bias.Length > 0 ? bias.Pointer() : null, y.Pointer(), s, isa);
+            ForwardTapProducts(pool, x.Pointer(), weight.Pointer(), biasData, y.Pointer(), s, start, isa);
             return;
         }
 
@@ -25,23 +27,24 @@ public static unsafe partial class Conv2d
             new PatchRows(patches),
             new RowsAlongK(weight.Pointer(), depth, 0),
             new MatrixRows(y.Pointer(), s.O, 0),
-            bias.Length > 0 ? bias.Pointer() : null,
-            accumulate: false,
+            biasData,
+            start is null ? null : new MatrixRows(start, s.O, 0),
             isa);
     }
 
     internal static void BackwardWeightCpu(CpuPool pool, ArrayView<float> x, ArrayView<float> dy, ArrayView<float> dWeight, Conv2dShape s, CpuIsa isa)
     {
         int columns = s.Kh * s.Kw * s.C;
+        MatrixRows sums = new(dWeight.Pointer(), columns, 0);
         Patches patches = new(x.Pointer(), s.H, s.W, s.C, s.OutH, s.OutW, s.Kw, s.Stride, s.PadTop, s.PadLeft);
         Gemm.Run(
             pool,
             new GemmShape(1, s.O, columns, s.B * s.OutH * s.OutW),
             new RowsAcrossK(dy.Pointer(), s.O, 0),
             new PatchColumns(patches),
-            new MatrixRows(dWeight.Pointer(), columns, 0),
+            sums,
             null,
-            accumulate: true,
+            sums,
             isa);
     }
 
@@ -67,9 +70,9 @@ public static unsafe partial class Conv2d
                 PatchRows patches = new(new Patches(dy.Pointer(), s.OutH, s.OutW, s.O, rows, columns, v.Count, 1, u.Pad, v.Pad));
                 FlippedWeight flipped = new(weight.Pointer(), s, u, v);
                 if (s.Stride == 1)
-                    Gemm.Run(pool, shape, patches, flipped, new MatrixRows(dx.Pointer(), s.C, 0), null, accumulate: false, isa);
+                    Gemm.Run(pool, shape, patches, flipped, new MatrixRows(dx.Pointer(), s.C, 0), null, null, isa);
                 else
-                    Gemm.Run(pool, shape, patches, flipped, new EveryNth(dx.Pointer(), s, rh, rw, rows, columns), null, accumulate: false, isa);
+                    Gemm.Run(pool, shape, patches, flipped, new EveryNth(dx.Pointer(), s, rh, rw, rows, columns), null, null, isa);
             }
         }
     }

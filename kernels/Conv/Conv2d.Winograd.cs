@@ -219,9 +219,10 @@ public static unsafe partial class Conv2d
                     // The filter's panel stays in the first-level cache while the tiles stream past it from the second.
                     for (int m = 0; m < tiles; m += TKernel.Rows)
                     {
+                        float* sums = c + (long)m * plan.OutputRow;
                         TKernel.Tile(
-                            Math.Min(TKernel.Rows, tiles - m), width, depth, a + (long)m * plan.InputRow, plan.InputRow, 1, b,
-                            c + (long)m * plan.OutputRow, plan.OutputRow, null, chunk > 0);
+                            Math.Min(TKernel.Rows, tiles - m), width, depth, a + (long)m * plan.InputRow, plan.InputRow, 1, b, sums,
+                            plan.OutputRow, null, chunk > 0 ? sums : null);
                     }
                 }
             }

@@ -107,9 +107,10 @@ public static unsafe partial class Conv2d
                 {
                     for (int m = 0; m < outputs; m += TKernel.Rows)
                     {
+                        float* at = c + (long)m * plan.SumRow + n;
                         TKernel.Tile(
                             Math.Min(TKernel.Rows, outputs - m), Math.Min(TKernel.Columns, inputs - n), tiles, a + m, 1, plan.GradientRow, b,
-                            c + (long)m * plan.SumRow + n, plan.SumRow, null, tile > begin);
+                            at, plan.SumRow, null, tile > begin ? at : null);
                     }
                 }
             }

@@ -1,13 +1,14 @@
 using ILGPU;
 using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Elementwise;
 using IlgpuDiffusion.Kernels.MatMul;
 using IlgpuDiffusion.Kernels.Trials;
 using Product = IlgpuDiffusion.Kernels.MatMul.MatMul;
 
 namespace IlgpuDiffusion.Kernels.Conv;
 
-/// y[b,i,j,o] = bias[o] + Σ_{u,v,c} x[b, s·i + u − top, s·j + v − left, c] · w[o,u,v,c],   x = 0 outside the image.
+/// y[b,i,j,o] = bias[o] + Σ_{u,v,c} x[b, s·i + u − top, s·j + v − left, c] · w[o,u,v,c] + residual[b,i,j,o],   x = 0 outside the image.
 /// dx[b,h,w,c] = Σ_{u,v,o} dy[b, (h + top − u)/s, (w + left − v)/s, o] · w[o,u,v,c]   over the u, v for which both divisions are exact.
 /// dw[o,u,v,c] += Σ_{b,i,j} dy[b,i,j,o] · x[b, s·i + u − top, s·j + v − left, c].
 /// With channels last each is a matrix product whose left or right operand is gathered from the image in runs of whole channel vectors.
@@ -16,14 +17,14 @@ public static partial class Conv2d
     // ---- reference ---------------------------------------------------------------------------------
     public static class Reference
     {
-        public static void Forward(ReadOnlySpan<float> x, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, Span<float> y, Conv2dShape s)
+        public static void Forward(ReadOnlySpan<float> x, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, Span<float> y, Conv2dShape s, ReadOnlySpan<float> residual = default)
         {
             int[] at = new int[3];
             for (int p = 0; p < s.B * s.OutH * s.OutW; p++)
             {
                 for (int o = 0; o < s.O; o++)
                 {
-                    double sum = bias.IsEmpty ? 0 : bias[o];
+                    double sum = (bias.IsEmpty ? 0 : bias[o]) + (residual.IsEmpty ? 0 : (double)residual[p * s.O + o]);
                     for (int q = 0; q < s.Kh * s.Kw; q++)
                     {
                         if (!Position(s, p, q, at))
@@ -209,23 +210,44 @@ public static partial class Conv2d
 
     // ---- launchers ---------------------------------------------------------------------------------
 
-    /// x (B,H,W,C), weight (O,Kh,Kw,C), bias (O) or empty, y (B,OutH,OutW,O).
+    /// x (B,H,W,C), weight (O,Kh,Kw,C), bias (O) or empty, y (B,OutH,OutW,O), residual as y or empty.
     public static void Forward(
-        KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept = default)
+        KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept = default,
+        ArrayView<float> residual = default)
     {
-        using LaunchScope launch = k.Scope("Conv2d.Forward", s, WorkOf(s, sizeof(float)));
+        using LaunchScope launch = k.Scope("Conv2d.Forward", s, WorkOf(s, sizeof(float)).WithResidual(residual.Length));
         Check(x, weight, y, s);
         Check(k, kept, s);
         if (bias.Length > 0 && bias.Length < s.O)
             throw new ArgumentException($"Conv2d: bias holds {bias.Length} floats, {s} needs {s.O}", nameof(bias));
+        if (residual.Length > 0 && residual.Length != s.OutputCount)
+            throw new ArgumentException($"Conv2d: a residual of {residual.Length} floats, {s} needs {s.OutputCount}", nameof(residual));
         if (s.IsPointwise)
-            Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.B * s.H * s.W, s.O, s.C, TransposeB: true));
+            Product.Forward(k, x, weight, bias, y, new MatMulShape(1, s.B * s.H * s.W, s.O, s.C, TransposeB: true), residual);
         else if (k.Cpu is { } cpu && Choose(s, k.Conv) is not ConvAlgorithm.Direct and var winograd)
-            ForwardWinograd(cpu, x, weight, bias, y, s, kept, winograd, MatMul.Cpu.CpuIsas.Best);
+            ForwardWinograd(k, cpu, x, weight, bias, y, s, kept, residual, winograd);
         else if (k.Cpu is { } pool)
-            ForwardCpu(pool, x, weight, bias, y, s, MatMul.Cpu.CpuIsas.Best);
+            ForwardCpu(pool, x, weight, bias, y, s, residual, MatMul.Cpu.CpuIsas.Best);
         else
-            k.Launch(ForwardV1Kernel, s.OutputCount, x, weight, bias, y, new Dims(s, bias.Length > 0));
+            ForwardV1(k, x, weight, bias, y, s, residual);
+    }
+
+    // The residual is added afterwards: in the transform of the output it made every convolution slower, with a residual or without.
+    static void ForwardWinograd(
+        KernelContext k, CpuPool cpu, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, KeptFilter kept,
+        ArrayView<float> residual, ConvAlgorithm winograd)
+    {
+        ForwardWinograd(cpu, x, weight, bias, y, s, kept, winograd, MatMul.Cpu.CpuIsas.Best);
+        if (residual.Length > 0)
+            Add.Accumulate(k, residual, y);
+    }
+
+    static void ForwardV1(
+        KernelContext k, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<float> y, Conv2dShape s, ArrayView<float> residual)
+    {
+        k.Launch(ForwardV1Kernel, s.OutputCount, x, weight, bias, y, new Dims(s, bias.Length > 0));
+        if (residual.Length > 0)
+            Add.Accumulate(k, residual, y);
     }
 
     /// dy (B,OutH,OutW,O), weight (O,Kh,Kw,C); dx (B,H,W,C) is written.

@@ -8,9 +8,11 @@ namespace IlgpuDiffusion.Kernels.MatMul;
 public static unsafe partial class MatMul
 {
     internal static void ForwardCpu(
-        CpuPool pool, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s, CpuIsa isa)
+        CpuPool pool, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s, ArrayView<float> residual, CpuIsa isa)
     {
         float* biasData = bias.Length > 0 ? bias.Pointer() : null;
+        MatrixRows rows = new(c.Pointer(), s.N, (long)s.M * s.N);
+        float* startData = s.Accumulate ? c.Pointer() : residual.Pointer();
         GemmShape shape = new(s.Batch, s.M, s.N, s.K);
         if (s.TransposeA)
             WithA(new RowsAcrossK(a.Pointer(), s.M, (long)s.M * s.K));
@@ -44,9 +46,9 @@ public static unsafe partial class MatMul
             where TB : struct, IPanelSource
         {
             if (FewColumns.Takes(shape))
-                FewColumns.Run(pool, shape, left, right, c.Pointer(), biasData, s.Accumulate, isa);
+                FewColumns.Run(pool, shape, left, right, c.Pointer(), biasData, startData, isa);
             else
-                Gemm.Run(pool, shape, left, right, new MatrixRows(c.Pointer(), s.N, (long)s.M * s.N), biasData, s.Accumulate, isa);
+                Gemm.Run(pool, shape, left, right, rows, biasData, startData is null ? null : new MatrixRows(startData, s.N, (long)s.M * s.N), isa);
         }
     }
 }

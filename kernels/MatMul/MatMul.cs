@@ -1,6 +1,7 @@
 using ILGPU;
 using ILGPU.Runtime;
 using IlgpuDiffusion.Kernels.Common;
+using IlgpuDiffusion.Kernels.Elementwise;
 using IlgpuDiffusion.Kernels.Trials;
 
 namespace IlgpuDiffusion.Kernels.MatMul;
@@ -9,14 +10,14 @@ namespace IlgpuDiffusion.Kernels.MatMul;
 public readonly record struct MatMulShape(
     int Batch, int M, int N, int K, bool TransposeA = false, bool TransposeB = false, bool Accumulate = false, float Scale = 1);
 
-/// C[b,m,n] = (Accumulate ? C[b,m,n] : 0) + Scale · Σ_k op(A)[b,m,k] · op(B)[b,k,n] + bias[n].   op(X) = X or Xᵀ.
+/// C[b,m,n] = (Accumulate ? C[b,m,n] : 0) + Scale · Σ_k op(A)[b,m,k] · op(B)[b,k,n] + bias[n] + residual[b,m,n].   op(X) = X or Xᵀ.
 /// The backward pass is two more products:  dA = Scale · dC · op(B)ᵀ,  dB = Scale · op(A)ᵀ · dC.
 public static partial class MatMul
 {
     // ---- reference ---------------------------------------------------------------------------------
     public static class Reference
     {
-        public static void Forward(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, MatMulShape s)
+        public static void Forward(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, MatMulShape s, ReadOnlySpan<float> residual = default)
         {
             for (int batch = 0; batch < s.Batch; batch++)
             {
@@ -30,7 +31,9 @@ public static partial class MatMul
                         double sum = 0;
                         for (int k = 0; k < s.K; k++)
                             sum += (double)aOne[s.TransposeA ? k * s.M + m : m * s.K + k] * bOne[s.TransposeB ? n * s.K + k : k * s.N + n];
-                        cOne[m * s.N + n] = (float)((s.Accumulate ? cOne[m * s.N + n] : 0) + s.Scale * sum + (bias.IsEmpty ? 0 : bias[n]));
+                        int at = m * s.N + n;
+                        double start = s.Accumulate ? cOne[at] : residual.IsEmpty ? 0 : residual[batch * s.M * s.N + at];
+                        cOne[at] = (float)(start + s.Scale * sum + (bias.IsEmpty ? 0 : bias[n]));
                     }
                 }
             }
@@ -121,17 +124,25 @@ public static partial class MatMul
     // ---- launchers ---------------------------------------------------------------------------------
     // V2 pays off on GPUs alone: a barrier costs ILGPU's simulator tens of microseconds, and below one tile of rows or columns its threads idle.
 
-    /// a, b, c as <see cref="MatMulShape"/> says; bias (N), or empty for none.
-    public static void Forward(KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
+    /// a, b, c as <see cref="MatMulShape"/> says; bias (N), or empty for none. So is `residual`, which is as large as c and not for a C that is added to: on `cpu` the sums
+    /// start from it, elsewhere it is added when they are done.
+    public static void Forward(
+        KernelContext k, ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s, ArrayView<float> residual = default)
     {
-        using LaunchScope launch = k.Scope("MatMul.Forward", s, WorkOf(s, sizeof(float)));
-        Check(a, b, bias, c, s);
+        using LaunchScope launch = k.Scope("MatMul.Forward", s, WorkOf(s, sizeof(float)).WithResidual(residual.Length));
+        Check(a, b, bias, c, s, residual);
         if (k.Cpu is { } cpu)
-            ForwardCpu(cpu, a, b, bias, c, s, Cpu.CpuIsas.Best);
-        else if (s.M < TileSize || s.N < TileSize || k.Accelerator.AcceleratorType == AcceleratorType.CPU)
+        {
+            ForwardCpu(cpu, a, b, bias, c, s, residual, Cpu.CpuIsas.Best);
+            return;
+        }
+
+        if (s.M < TileSize || s.N < TileSize || k.Accelerator.AcceleratorType == AcceleratorType.CPU)
             ForwardV1(k, a, b, bias, c, s);
         else
             ForwardV2(k, a, b, bias, c, s);
+        if (residual.Length > 0)
+            Add.Accumulate(k, residual, c);
     }
 
     internal static void ForwardV1(
@@ -149,13 +160,15 @@ public static partial class MatMul
         k.LaunchGroups(ForwardV2Kernel, groups, TileSize * TileSize, a, b, bias, c, new Dims(s, bias.Length > 0));
     }
 
-    static void Check(ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s)
+    static void Check(ArrayView<float> a, ArrayView<float> b, ArrayView<float> bias, ArrayView<float> c, MatMulShape s, ArrayView<float> residual)
     {
         Require(a.Length, "a", (long)s.Batch * s.M * s.K, s);
         Require(b.Length, "b", (long)s.Batch * s.K * s.N, s);
         Require(c.Length, "c", (long)s.Batch * s.M * s.N, s);
         if (bias.Length > 0)
             Require(bias.Length, "bias", s.N, s);
+        if (residual.Length > 0 && (s.Accumulate || residual.Length != c.Length))
+            throw new ArgumentException($"MatMul: a residual of {residual.Length} floats for c's {c.Length}, {s}: it must be as large, and C not added to", nameof(residual));
     }
 
     static void Require(long held, string name, long length, MatMulShape s)
@@ -166,13 +179,23 @@ public static partial class MatMul
 
     // ---- trials ------------------------------------------------------------------------------------
     [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
-    internal static void ForwardTrial(Trial t) => PortableTrial(t, Forward);
+    internal static void ForwardTrial(Trial t) => PortableTrial(t, (k, a, b, bias, c, s) => Forward(k, a, b, bias, c, s));
 
     [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
     internal static void ForwardV1Trial(Trial t) => PortableTrial(t, ForwardV1);
 
     [Trial("batch=1 M=24 N=40 K=32 transposeA=0 transposeB=1")]
     internal static void ForwardV2Trial(Trial t) => PortableTrial(t, ForwardV2);
+
+    [Trial("batch=1 M=24 N=40 K=32")]
+    internal static void ResidualTrial(Trial t)
+    {
+        MatMulShape s = new(t["batch"], t["M"], t["N"], t["K"], TransposeB: true);
+        long count = (long)s.Batch * s.M * s.N;
+        Floats a = t.Normal((long)s.Batch * s.M * s.K), b = t.Normal((long)s.Batch * s.K * s.N), bias = t.Normal(s.N), residual = t.Normal(count);
+        Floats c = t.Result(count, Trial.SumOf(s.K));
+        t.Run(() => Forward(t.Kernels, a, b, bias, c, s, residual), () => Reference.Forward(a, b, bias, c, s, residual));
+    }
 
     static void PortableTrial(
         Trial t, Action<KernelContext, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, MatMulShape> launch)

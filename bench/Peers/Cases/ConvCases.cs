@@ -33,7 +33,23 @@ static class ConvCases
         new(12, 128, 64, 16, ProductTarget, Taps: 1),
     ];
 
-    public static IEnumerable<PeerCase> All => Shapes.SelectMany(s => new[] { Case(s, backward: false), Case(s, backward: true) });
+    static readonly Shape[] Endings = [new(20, 64, 64, 16, NarrowTarget), new(20, 128, 128, 8, NarrowTarget), new(1, 320, 320, 64, WideTarget)];
+
+    public static IEnumerable<PeerCase> All => Shapes.SelectMany(s => new[] { Case(s, backward: false), Case(s, backward: true) }).Concat(Endings.Select(WithResidual));
+
+    // What ends a residual block: one operation here, a convolution and a sum there.
+    static PeerCase WithResidual(Shape s) => new($"{s.Name}+residual", s.Text, s.Target, device =>
+    {
+        OurSide us = new(device);
+        PeerSide them = new();
+        Tensors.Tensor x = us.Normal(s.B, s.Size, s.Size, s.C), w = us.Normal(s.O, 3, 3, s.C), bias = us.Normal(s.O), r = us.Normal(s.B, s.Size, s.Size, s.O);
+        Torch.Tensor tx = them.Normal(s.B, s.C, s.Size, s.Size), tw = them.Normal(s.O, s.C, 3, 3), tbias = them.Normal(s.O), tr = them.Normal(s.B, s.O, s.Size, s.Size);
+        return new Pair(
+            us.Forward((tape, of) => Op.Conv2d.Forward(tape, of[0], of[1], of[2], 1, Op.Padding.Same(1), of[3]), x, w, bias, r),
+            PeerSide.Forward(() => Torch.nn.functional.conv2d(tx, tw, tbias, [1, 1], [1, 1]) + tr),
+            us,
+            them);
+    });
 
     static PeerCase Case(Shape s, bool backward) => new(backward ? $"{s.Name}+backward" : s.Name, s.Text, s.Target, device =>
     {

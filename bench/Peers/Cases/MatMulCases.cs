@@ -19,6 +19,10 @@ static class MatMulCases
         Linear(1280, 128, 1024),
         Linear(1280, 512, 128),
         Linear(20, 256, 128),
+        LinearResidual(1536, 128, 128),
+        LinearResidual(1536, 512, 128),
+        LinearResidual(4096, 320, 320),
+        LinearResidual(4096, 1280, 320),
     ];
 
     static PeerCase Product(int m, int n, int k) => new("matmul", $"{m}x{n}x{k}", Target, device =>
@@ -28,6 +32,17 @@ static class MatMulCases
         Tensors.Tensor a = us.Normal(m, k), b = us.Normal(k, n);
         Torch.Tensor x = them.Normal(m, k), y = them.Normal(k, n);
         return new Pair(us.Forward((tape, of) => Op.MatMul.Forward(tape, of[0], of[1]), a, b), PeerSide.Forward(() => Torch.mm(x, y)), us, them);
+    });
+
+    // What ends a branch around which the input goes: one operation here, a product and a sum there.
+    static PeerCase LinearResidual(int rows, int inputs, int outputs) => new("linear+residual", $"{rows}x{inputs} -> {outputs}", Target, device =>
+    {
+        OurSide us = new(device);
+        PeerSide them = new();
+        Tensors.Tensor x = us.Normal(rows, inputs), w = us.Normal(outputs, inputs), b = us.Normal(outputs), r = us.Normal(rows, outputs);
+        Torch.Tensor tx = them.Normal(rows, inputs), tw = them.Normal(outputs, inputs), tb = them.Normal(outputs), tr = them.Normal(rows, outputs);
+        return new Pair(
+            us.Forward((tape, of) => Op.Linear.Forward(tape, of[0], of[1], of[2], of[3]), x, w, b, r), PeerSide.Forward(() => Torch.nn.functional.linear(tx, tw, tb) + tr), us, them);
     });
 
     static PeerCase Linear(int rows, int inputs, int outputs) => new("linear+backward", $"{rows}x{inputs} -> {outputs}", Target, device =>

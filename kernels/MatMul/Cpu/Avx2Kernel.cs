@@ -51,27 +51,27 @@ readonly unsafe struct Avx2Kernel : IMicroKernel
     public static int ColumnStep => 8;
 
     public static void Tile(
-        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, bool accumulate)
+        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, float* start)
     {
         if (columns > 8)
         {
             if (rows > 3)
-                Sum<T6x16>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+                Sum<T6x16>(depth, a, aRow, aK, b, c, cRow, bias, start);
             else
-                Sum<T3x16>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+                Sum<T3x16>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
         else if (rows > 3)
         {
-            Sum<T6x8>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+            Sum<T6x8>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
         else
         {
-            Sum<T3x8>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+            Sum<T3x8>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Sum<TTile>(int depth, float* a, nint aRow, nint aK, float* b, float* c, long cRow, float* bias, bool accumulate)
+    static void Sum<TTile>(int depth, float* a, nint aRow, nint aK, float* b, float* c, long cRow, float* bias, float* start)
         where TTile : struct, ITile
     {
         Vector256<float> c0x = default, c0y = default;
@@ -123,24 +123,24 @@ readonly unsafe struct Avx2Kernel : IMicroKernel
 
         Vector256<float> biasX = bias is null ? default : Vector256.Load(bias);
         Vector256<float> biasY = bias is null || !TTile.Wide ? default : Vector256.Load(bias + 8);
-        Store<TTile>(c, c0x + biasX, c0y + biasY, accumulate);
-        Store<TTile>(c + cRow, c1x + biasX, c1y + biasY, accumulate);
-        Store<TTile>(c + 2 * cRow, c2x + biasX, c2y + biasY, accumulate);
+        Store<TTile>(c, start, 0, c0x + biasX, c0y + biasY);
+        Store<TTile>(c, start, cRow, c1x + biasX, c1y + biasY);
+        Store<TTile>(c, start, 2 * cRow, c2x + biasX, c2y + biasY);
 
         if (TTile.Rows > 3)
         {
-            Store<TTile>(c + 3 * cRow, c3x + biasX, c3y + biasY, accumulate);
-            Store<TTile>(c + 4 * cRow, c4x + biasX, c4y + biasY, accumulate);
-            Store<TTile>(c + 5 * cRow, c5x + biasX, c5y + biasY, accumulate);
+            Store<TTile>(c, start, 3 * cRow, c3x + biasX, c3y + biasY);
+            Store<TTile>(c, start, 4 * cRow, c4x + biasX, c4y + biasY);
+            Store<TTile>(c, start, 5 * cRow, c5x + biasX, c5y + biasY);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store<TTile>(float* c, Vector256<float> x, Vector256<float> y, bool accumulate)
+    static void Store<TTile>(float* c, float* start, long at, Vector256<float> x, Vector256<float> y)
         where TTile : struct, ITile
     {
-        (accumulate ? x + Vector256.Load(c) : x).Store(c);
+        (start is null ? x : x + Vector256.Load(start + at)).Store(c + at);
         if (TTile.Wide)
-            (accumulate ? y + Vector256.Load(c + 8) : y).Store(c + 8);
+            (start is null ? y : y + Vector256.Load(start + at + 8)).Store(c + at + 8);
     }
 }

@@ -65,33 +65,33 @@ readonly unsafe struct Avx512Kernel : IMicroKernel
     public static int ColumnStep => 16;
 
     public static void Tile(
-        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, bool accumulate)
+        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, float* start)
     {
         if (columns > 16)
         {
             if (rows > 8)
-                Sum<T12x32>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+                Sum<T12x32>(depth, a, aRow, aK, b, c, cRow, bias, start);
             else if (rows > 4)
-                Sum<T8x32>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+                Sum<T8x32>(depth, a, aRow, aK, b, c, cRow, bias, start);
             else
-                Sum<T4x32>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+                Sum<T4x32>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
         else if (rows > 8)
         {
-            Sum<T12x16>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+            Sum<T12x16>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
         else if (rows > 4)
         {
-            Sum<T8x16>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+            Sum<T8x16>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
         else
         {
-            Sum<T4x16>(depth, a, aRow, aK, b, c, cRow, bias, accumulate);
+            Sum<T4x16>(depth, a, aRow, aK, b, c, cRow, bias, start);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Sum<TTile>(int depth, float* a, nint aRow, nint aK, float* b, float* c, long cRow, float* bias, bool accumulate)
+    static void Sum<TTile>(int depth, float* a, nint aRow, nint aK, float* b, float* c, long cRow, float* bias, float* start)
         where TTile : struct, ITile
     {
         Vector512<float> c0x = default, c0y = default, c1x = default, c1y = default;
@@ -174,34 +174,34 @@ readonly unsafe struct Avx512Kernel : IMicroKernel
 
         Vector512<float> biasX = bias is null ? default : Vector512.Load(bias);
         Vector512<float> biasY = bias is null || !TTile.Wide ? default : Vector512.Load(bias + 16);
-        Store<TTile>(c, c0x + biasX, c0y + biasY, accumulate);
-        Store<TTile>(c + cRow, c1x + biasX, c1y + biasY, accumulate);
-        Store<TTile>(c + 2 * cRow, c2x + biasX, c2y + biasY, accumulate);
-        Store<TTile>(c + 3 * cRow, c3x + biasX, c3y + biasY, accumulate);
+        Store<TTile>(c, start, 0, c0x + biasX, c0y + biasY);
+        Store<TTile>(c, start, cRow, c1x + biasX, c1y + biasY);
+        Store<TTile>(c, start, 2 * cRow, c2x + biasX, c2y + biasY);
+        Store<TTile>(c, start, 3 * cRow, c3x + biasX, c3y + biasY);
 
         if (TTile.Rows > 4)
         {
-            Store<TTile>(c + 4 * cRow, c4x + biasX, c4y + biasY, accumulate);
-            Store<TTile>(c + 5 * cRow, c5x + biasX, c5y + biasY, accumulate);
-            Store<TTile>(c + 6 * cRow, c6x + biasX, c6y + biasY, accumulate);
-            Store<TTile>(c + 7 * cRow, c7x + biasX, c7y + biasY, accumulate);
+            Store<TTile>(c, start, 4 * cRow, c4x + biasX, c4y + biasY);
+            Store<TTile>(c, start, 5 * cRow, c5x + biasX, c5y + biasY);
+            Store<TTile>(c, start, 6 * cRow, c6x + biasX, c6y + biasY);
+            Store<TTile>(c, start, 7 * cRow, c7x + biasX, c7y + biasY);
         }
 
         if (TTile.Rows > 8)
         {
-            Store<TTile>(c + 8 * cRow, c8x + biasX, c8y + biasY, accumulate);
-            Store<TTile>(c + 9 * cRow, c9x + biasX, c9y + biasY, accumulate);
-            Store<TTile>(c + 10 * cRow, c10x + biasX, c10y + biasY, accumulate);
-            Store<TTile>(c + 11 * cRow, c11x + biasX, c11y + biasY, accumulate);
+            Store<TTile>(c, start, 8 * cRow, c8x + biasX, c8y + biasY);
+            Store<TTile>(c, start, 9 * cRow, c9x + biasX, c9y + biasY);
+            Store<TTile>(c, start, 10 * cRow, c10x + biasX, c10y + biasY);
+            Store<TTile>(c, start, 11 * cRow, c11x + biasX, c11y + biasY);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store<TTile>(float* c, Vector512<float> x, Vector512<float> y, bool accumulate)
+    static void Store<TTile>(float* c, float* start, long at, Vector512<float> x, Vector512<float> y)
         where TTile : struct, ITile
     {
-        (accumulate ? x + Vector512.Load(c) : x).Store(c);
+        (start is null ? x : x + Vector512.Load(start + at)).Store(c + at);
         if (TTile.Wide)
-            (accumulate ? y + Vector512.Load(c + 16) : y).Store(c + 16);
+            (start is null ? y : y + Vector512.Load(start + at + 16)).Store(c + at + 16);
     }
 }

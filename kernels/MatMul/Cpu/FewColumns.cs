@@ -16,23 +16,23 @@ static unsafe class FewColumns
 
     public static bool Takes(GemmShape s) => s.N <= MostColumns && s.M >= FewestRows;
 
-    /// c (Batch,M,N) is written, or added to.
-    public static void Run<TA, TB>(CpuPool pool, GemmShape s, TA a, TB b, float* c, float* bias, bool accumulate, CpuIsa isa)
+    /// c (Batch,M,N) = start + a·b + bias; `start` is null, c itself or a residual.
+    public static void Run<TA, TB>(CpuPool pool, GemmShape s, TA a, TB b, float* c, float* bias, float* start, CpuIsa isa)
         where TA : struct, IPanelSource
         where TB : struct, IPanelSource
     {
         float* transposed = Scratch.OfThread.Get(Scratch.Slot.C, (long)s.Batch * s.N * s.M);
-        Gemm.Run(pool, new GemmShape(s.Batch, s.N, s.M, s.K), b, a, new MatrixRows(transposed, s.M, (long)s.N * s.M), null, accumulate: false, isa);
+        Gemm.Run(pool, new GemmShape(s.Batch, s.N, s.M, s.K), b, a, new MatrixRows(transposed, s.M, (long)s.N * s.M), null, null, isa);
         int blocks = GemmPlan.CeilDiv(s.M, BlockRows);
         pool.Range((long)s.Batch * blocks, Math.Max(1, Grain.Rows(s.N) / BlockRows), (begin, end) =>
         {
             for (long i = begin; i < end; i++)
-                TurnBack(s, (int)(i / blocks), (int)(i % blocks) * BlockRows, transposed, c, bias, accumulate);
+                TurnBack(s, (int)(i / blocks), (int)(i % blocks) * BlockRows, transposed, c, bias, start);
         });
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void TurnBack(GemmShape s, int batch, int m0, float* transposed, float* c, float* bias, bool accumulate)
+    static void TurnBack(GemmShape s, int batch, int m0, float* transposed, float* c, float* bias, float* start)
     {
         int rows = Math.Min(BlockRows, s.M - m0);
         float** lines = stackalloc float*[MostColumns];
@@ -40,14 +40,15 @@ static unsafe class FewColumns
         for (int n = 0; n < s.N; n++)
             lines[n] = transposed + (((long)batch * s.N) + n) * s.M + m0;
         Panels.Transpose(lines, s.N, 0, rows, block, s.N);
-        float* to = c + (((long)batch * s.M) + m0) * s.N;
+        long at = (((long)batch * s.M) + m0) * s.N;
+        float* to = c + at, from = start is null ? null : start + at;
         if (bias is null)
         {
-            Gemm.AddRow(to, block, rows * s.N, null, accumulate);
+            Gemm.AddRow(to, block, rows * s.N, null, from);
             return;
         }
 
         for (int m = 0; m < rows; m++)
-            Gemm.AddRow(to + (m * s.N), block + (m * s.N), s.N, bias, accumulate);
+            Gemm.AddRow(to + (m * s.N), block + (m * s.N), s.N, bias, from is null ? null : from + (m * s.N));
     }
 }

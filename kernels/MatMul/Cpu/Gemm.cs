@@ -1,15 +1,16 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using IlgpuDiffusion.Kernels.Common;
 
 namespace IlgpuDiffusion.Kernels.MatMul.Cpu;
 
-/// The matrix product of the `cpu` device: C = (accumulate ? C : 0) + A·B + bias. A task owns a tile of C (and a range of k when the sum is split),
+/// The matrix product of the `cpu` device: C = start + A·B + bias, where `start` is nothing, C itself (a sum that goes on) or another matrix (a residual). A task owns a tile of C (and a range of k when the sum is split),
 /// packs its own blocks of A and B into its thread's scratch, and sweeps the micro-kernel over them: one hand-over a product, no barrier inside.
 /// Where many tasks read the same block of B, all blocks are packed before and once: a second hand-over, which small products could not afford.
 static unsafe class Gemm
 {
-    public static void Run<TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, bool accumulate, CpuIsa isa)
+    public static void Run<TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, TC? start, CpuIsa isa)
         where TA : struct, IPanelSource
         where TB : struct, IPanelSource
         where TC : struct, IRowTarget
@@ -19,18 +20,18 @@ static unsafe class Gemm
         switch (isa)
         {
             case CpuIsa.Avx512:
-                Run<Avx512Kernel, TA, TB, TC>(pool, s, a, b, c, bias, accumulate);
+                Run<Avx512Kernel, TA, TB, TC>(pool, s, a, b, c, bias, start);
                 break;
             case CpuIsa.Avx2:
-                Run<Avx2Kernel, TA, TB, TC>(pool, s, a, b, c, bias, accumulate);
+                Run<Avx2Kernel, TA, TB, TC>(pool, s, a, b, c, bias, start);
                 break;
             default:
-                Run<Vector128Kernel, TA, TB, TC>(pool, s, a, b, c, bias, accumulate);
+                Run<Vector128Kernel, TA, TB, TC>(pool, s, a, b, c, bias, start);
                 break;
         }
     }
 
-    static void Run<TKernel, TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, bool accumulate)
+    static void Run<TKernel, TA, TB, TC>(CpuPool pool, GemmShape s, TA a, TB b, TC c, float* bias, TC? start)
         where TKernel : struct, IMicroKernel
         where TA : struct, IPanelSource
         where TB : struct, IPanelSource
@@ -40,7 +41,7 @@ static unsafe class Gemm
         float* shared = plan.SharesB(s) ? PackShared<TKernel, TB>(pool, plan, s, b) : null;
         if (plan.Splits == 1)
         {
-            ForTasks(pool, plan, task => Tile<TKernel, TA, TB, TC>(plan, task, 0, s, a, b, shared, c, bias, accumulate));
+            ForTasks(pool, plan, task => Tile<TKernel, TA, TB, TC>(plan, task, 0, s, a, b, shared, c, bias, start));
             return;
         }
 
@@ -50,12 +51,15 @@ static unsafe class Gemm
         {
             int split = task % plan.Splits;
             MatrixRows rows = new(partial + split * partialLength, s.N, (long)s.M * s.N);
-            Tile<TKernel, TA, TB, MatrixRows>(plan, task / plan.Splits, split, s, a, b, shared, rows, null, false);
+            Tile<TKernel, TA, TB, MatrixRows>(plan, task / plan.Splits, split, s, a, b, shared, rows, null, null);
         });
         pool.Range((long)s.Batch * s.M, Math.Max(1, 16384 / s.N), (begin, end) =>
         {
             for (long row = begin; row < end; row++)
-                AddPartials(c.Row((int)(row / s.M), (int)(row % s.M)), partial + row * s.N, partialLength, plan.Splits, s.N, bias, accumulate);
+            {
+                (int batch, int m) = ((int)(row / s.M), (int)(row % s.M));
+                AddPartials(c.Row(batch, m), partial + row * s.N, partialLength, plan.Splits, s.N, bias, At(start, batch, m, 0));
+            }
         });
     }
 
@@ -100,7 +104,7 @@ static unsafe class Gemm
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Tile<TKernel, TA, TB, TC>(
-        GemmPlan plan, int task, int split, GemmShape s, TA a, TB b, float* shared, TC c, float* bias, bool accumulate)
+        GemmPlan plan, int task, int split, GemmShape s, TA a, TB b, float* shared, TC c, float* bias, TC? start)
         where TKernel : struct, IMicroKernel
         where TA : struct, IPanelSource
         where TB : struct, IPanelSource
@@ -131,7 +135,7 @@ static unsafe class Gemm
                 Panels.PackB<TKernel, TB>(b, batch, n0, columns, k0, depth, packedB, line);
             else if (block > 0)
                 packedB += SharedPlace<TKernel>(plan);
-            bool add = accumulate || block > 0;
+            TC? blockStart = block == 0 ? start : c;
             float* blockBias = block == 0 ? bias : null;
 
             // A's panel stays in the first-level cache while B's panels stream past it from the second.
@@ -146,21 +150,39 @@ static unsafe class Gemm
                     float* tileBias = blockBias is null ? null : blockBias + n0 + n;
                     if (TC.Strided && height % TKernel.RowStep == 0 && width % TKernel.ColumnStep == 0)
                     {
-                        float* to = c.Row(batch, m0 + m) + n0 + n;
-                        TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, to, c.Row(batch, 1) - c.Row(batch, 0), tileBias, add);
+                        float* to = c.Row(batch, m0 + m) + n0 + n, from = At(blockStart, batch, m0 + m, n0 + n);
+                        if (block == 0 && from is not null && from != to)
+                            Fetch(from, c.Row(batch, 1) - c.Row(batch, 0), height, width);
+                        TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, to, c.Row(batch, 1) - c.Row(batch, 0), tileBias, from);
                         continue;
                     }
 
-                    TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, edge, TKernel.Columns, null, false);
+                    TKernel.Tile(height, width, depth, panelA, layout.Row, layout.K, panelB, edge, TKernel.Columns, null, null);
                     for (int r = 0; r < height; r++)
-                        AddRow(c.Row(batch, m0 + m + r) + n0 + n, edge + r * TKernel.Columns, width, tileBias, add);
+                        AddRow(c.Row(batch, m0 + m + r) + n0 + n, edge + r * TKernel.Columns, width, tileBias, At(blockStart, batch, m0 + m + r, n0 + n));
                 }
             }
         }
     }
 
-    /// c = (accumulate ? c : 0) + sums + bias.
-    public static void AddRow(float* c, float* sums, int width, float* bias, bool accumulate)
+    /// Asks for a residual's rows while the sums that start from them are made: they come from memory, in runs too short to be foreseen.
+    static void Fetch(float* start, long row, int height, int width)
+    {
+        const int cacheLine = 16;
+        if (!Sse.IsSupported)
+            return;
+        for (int r = 0; r < height; r++)
+        {
+            for (int n = 0; n < width; n += cacheLine)
+                Sse.Prefetch0(start + r * row + n);
+        }
+    }
+
+    static float* At<TC>(TC? rows, int batch, int m, int n)
+        where TC : struct, IRowTarget => rows is { } given ? given.Row(batch, m) + n : null;
+
+    /// c = start + sums + bias; without a start, sums + bias.
+    public static void AddRow(float* c, float* sums, int width, float* bias, float* start)
     {
         int n = 0;
         for (; n + Vector<float>.Count <= width; n += Vector<float>.Count)
@@ -168,19 +190,19 @@ static unsafe class Gemm
             Vector<float> v = Vector.Load(sums + n);
             if (bias is not null)
                 v += Vector.Load(bias + n);
-            if (accumulate)
-                v += Vector.Load(c + n);
+            if (start is not null)
+                v += Vector.Load(start + n);
             v.Store(c + n);
         }
 
         for (; n < width; n++)
-            c[n] = sums[n] + (bias is null ? 0 : bias[n]) + (accumulate ? c[n] : 0);
+            c[n] = sums[n] + (bias is null ? 0 : bias[n]) + (start is null ? 0 : start[n]);
     }
 
-    static void AddPartials(float* c, float* partial, long partialLength, int splits, int width, float* bias, bool accumulate)
+    static void AddPartials(float* c, float* partial, long partialLength, int splits, int width, float* bias, float* start)
     {
         for (int split = 1; split < splits; split++)
-            AddRow(partial, partial + split * partialLength, width, null, true);
-        AddRow(c, partial, width, bias, accumulate);
+            AddRow(partial, partial + split * partialLength, width, null, partial);
+        AddRow(c, partial, width, bias, start);
     }
 }

@@ -15,8 +15,8 @@ unsafe interface IMicroKernel
     /// A tile's columns are computed and stored in whole steps of this many.
     static abstract int ColumnStep { get; }
 
-    /// c[r·cRow + n] = (accumulate ? c[r·cRow + n] : 0) + (bias ? bias[n] : 0) + Σ_{k &lt; depth} a[r·aRow + k·aK] · b[k·Columns + n]
-    /// for r &lt; rows and n &lt; columns, both rounded up to their steps.
+    /// c[r·cRow + n] = (start ? start[r·cRow + n] : 0) + (bias ? bias[n] : 0) + Σ_{k &lt; depth} a[r·aRow + k·aK] · b[k·Columns + n]
+    /// for r &lt; rows and n &lt; columns, both rounded up to their steps. `start` may be c.
     static abstract void Tile(
-        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, bool accumulate);
+        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, float* start);
 }

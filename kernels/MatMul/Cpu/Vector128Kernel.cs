@@ -16,7 +16,7 @@ readonly unsafe struct Vector128Kernel : IMicroKernel
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Tile(
-        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, bool accumulate)
+        int rows, int columns, int depth, float* a, int aRow, int aK, float* b, float* c, long cRow, float* bias, float* start)
     {
         Vector128<float> c0x = default, c0y = default;
         Vector128<float> c1x = default, c1y = default;
@@ -50,16 +50,16 @@ readonly unsafe struct Vector128Kernel : IMicroKernel
 
         Vector128<float> biasX = bias is null ? default : Vector128.Load(bias);
         Vector128<float> biasY = bias is null ? default : Vector128.Load(bias + 4);
-        Store(c, c0x + biasX, c0y + biasY, accumulate);
-        Store(c + cRow, c1x + biasX, c1y + biasY, accumulate);
-        Store(c + 2 * cRow, c2x + biasX, c2y + biasY, accumulate);
-        Store(c + 3 * cRow, c3x + biasX, c3y + biasY, accumulate);
+        Store(c, start, 0, c0x + biasX, c0y + biasY);
+        Store(c, start, cRow, c1x + biasX, c1y + biasY);
+        Store(c, start, 2 * cRow, c2x + biasX, c2y + biasY);
+        Store(c, start, 3 * cRow, c3x + biasX, c3y + biasY);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Store(float* c, Vector128<float> x, Vector128<float> y, bool accumulate)
+    static void Store(float* c, float* start, long at, Vector128<float> x, Vector128<float> y)
     {
-        (accumulate ? x + Vector128.Load(c) : x).Store(c);
-        (accumulate ? y + Vector128.Load(c + 4) : y).Store(c + 4);
+        (start is null ? x : x + Vector128.Load(start + at)).Store(c + at);
+        (start is null ? y : y + Vector128.Load(start + at + 4)).Store(c + at + 4);
     }
 }

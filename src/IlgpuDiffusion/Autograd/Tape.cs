@@ -98,6 +98,14 @@ public sealed class Tape(Arena arena, bool recording = true, Arena? gradients = 
         }
     }
 
+    /// The same for what an op adds to its result: its gradient is the result's own. An op calls this before it hands on other gradients, so that sums have the order that they have
+    /// where the sum is an op of its own.
+    internal void AccumulateResidual(Tensor? residual, Tensor dy)
+    {
+        if (residual is not null)
+            Accumulate(residual, dy);
+    }
+
     /// The buffer to which kernels add the gradient of a parameter (or of anything used like one), zero at first.
     public Tensor GradOf(Tensor w)
     {

@@ -27,6 +27,15 @@ public sealed class Conv2d
         this.padding = padding ?? new Padding(kernel.Width / 2, kernel.Width / 2, kernel.Height / 2, kernel.Height / 2);
     }
 
-    /// x: (B, H, W, I)   returns (B, H', W', O)
-    public Tensor Forward(Tape tape, Tensor x) => scope.Traced(Ops.Conv2d.Forward(tape, x, weight, bias?.Value, stride, padding));
+    /// x: (B, H, W, I)   residual: (B, H', W', O)   returns (B, H', W', O)
+    public Tensor Forward(Tape tape, Tensor x, Tensor? residual = null)
+    {
+        Tensor y = Ops.Conv2d.Forward(tape, x, weight, bias?.Value, stride, padding, residual);
+        // Who looks wants the convolution's own output, which a sum does not show.
+        if (residual is null)
+            scope.Traced(y);
+        else if (scope.Traces)
+            scope.Traced(Ops.Conv2d.Forward(tape, x, weight, bias?.Value, stride, padding));
+        return y;
+    }
 }

@@ -3,7 +3,7 @@ using IlgpuDiffusion.Tensors;
 
 namespace IlgpuDiffusion.Nn;
 
-/// y = x Wᵀ + b, with W (out, in); with an adapter also + s (x Aᵀ) Bᵀ, in one op.
+/// y = x Wᵀ + b + residual, with W (out, in); with an adapter also + s (x Aᵀ) Bᵀ, in one op.
 public sealed class Linear
 {
     readonly Parameter weight;
@@ -25,12 +25,12 @@ public sealed class Linear
     /// The adapter on this layer, if any.
     public ILowRank? Adapter { get; set; }
 
-    /// x: (…, in)   returns (…, out)
-    public Tensor Forward(Tape tape, Tensor x)
+    /// x: (…, in)   residual: (…, out)   returns (…, out)
+    public Tensor Forward(Tape tape, Tensor x, Tensor? residual = null)
     {
         if (Adapter is null)
-            return Ops.Linear.Forward(tape, x, weight, bias?.Value);
+            return Ops.Linear.Forward(tape, x, weight, bias?.Value, residual);
         LowRankFactors f = Adapter.Factors(tape);
-        return Ops.LoraLinear.Forward(tape, x, weight, bias?.Value, f.Down, f.Up, f.Scale);
+        return Ops.LoraLinear.Forward(tape, x, weight, bias?.Value, f.Down, f.Up, f.Scale, residual);
     }
 }

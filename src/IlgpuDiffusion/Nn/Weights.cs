@@ -142,6 +142,9 @@ public readonly struct WeightScope(Weights weights, string prefix)
 
     internal void Declare(Linear linear) => weights.Declare(Prefix, linear);
 
+    /// Somebody looks at what is shown to <see cref="Traced"/>.
+    internal bool Traces => weights.Trace is not null;
+
     /// Shows a module's output to <see cref="Weights.Trace"/> and returns it.
     internal Tensor Traced(Tensor y, string suffix = "")
     {

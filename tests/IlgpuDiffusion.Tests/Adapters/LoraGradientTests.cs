@@ -15,13 +15,14 @@ public class LoraGradientTests(Devices devices) : DeviceTest(devices)
             int s = samples.Length == 0 ? 1 : 2;
             GradCheck.Verify(
                 Arena(device),
-                (t, i) => Ops.LoraLinear.Forward(t, i[0], i[1], i[2], i[3], i[4], 0.5f),
+                (t, i) => Ops.LoraLinear.Forward(t, i[0], i[1], i[2], i[3], i[4], 0.5f, i[5]),
                 [
                     (GradCheck.Values(2 * 3 * 6, 1), [2, 3, 6]),
                     (GradCheck.Values(5 * 6, 2), [5, 6]),
                     (GradCheck.Values(5, 3), [5]),
                     (GradCheck.Values(s * 2 * 6, 4), [.. samples, 2, 6]),
                     (GradCheck.Values(s * 5 * 2, 5), [.. samples, 5, 2]),
+                    (GradCheck.Values(2 * 3 * 5, 6), [2, 3, 5]),
                 ]);
         }
     }

@@ -54,7 +54,7 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
         Conv2d.Reference.BackwardWeight(x, dy, dw, s);
         foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
         {
-            Check([x, w, bias], y, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), $"{isa} y");
+            Check([x, w, bias], y, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, default, isa), $"{isa} y");
             Check([dy, w], dx, Sevens(s.InputCount), v => Conv2d.BackwardInputCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dx");
             Check([x, dy], dw, Sevens(s.WeightCount), v => Conv2d.BackwardWeightCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], s, isa), $"{isa} dw");
         }
@@ -65,15 +65,16 @@ public sealed class Conv2dKernelTests(KernelDevices devices) : IClassFixture<Ker
     public void Forward_matches_the_reference(Conv2dShape s)
     {
         float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2), bias = KernelDevices.Numbers(s.O, 3);
-        foreach (float[] b in new[] { bias, [] })
+        float[] residual = KernelDevices.Numbers(s.OutputCount, 4);
+        foreach ((float[] b, float[] r) in new[] { (bias, residual), (bias, []), ([], residual), ([], []) })
         {
             float[] expected = new float[s.OutputCount];
-            Conv2d.Reference.Forward(x, w, b, expected, s);
+            Conv2d.Reference.Forward(x, w, b, expected, s, r);
             foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
-                Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), $"{isa} y");
-            Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Cpu, v[0], v[1], v[2], v[3], s), "cpu y");
-            Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Simulator, v[0], v[1], v[2], v[3], s), "simulated y");
-            Check([x, w, b], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Ptx, v[0], v[1], v[2], v[3], s), "interpreted y");
+                Check([x, w, b, r], expected, new float[s.OutputCount], v => Conv2d.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[4], s, v[3], isa), $"{isa} y");
+            Check([x, w, b, r], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Cpu, v[0], v[1], v[2], v[4], s, default, v[3]), "cpu y");
+            Check([x, w, b, r], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Simulator, v[0], v[1], v[2], v[4], s, default, v[3]), "simulated y");
+            Check([x, w, b, r], expected, new float[s.OutputCount], v => Conv2d.Forward(devices.Ptx, v[0], v[1], v[2], v[4], s, default, v[3]), "interpreted y");
         }
     }
 

@@ -88,6 +88,18 @@ public sealed class Conv2dWinogradTests(KernelDevices devices) : IClassFixture<K
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void A_residual_is_added_and_not_written_to(Conv2dShape s, ConvAlgorithm algorithm)
+    {
+        KernelContext k = new(devices.CpuTwo.Accelerator, devices.CpuTwo.Cpu, conv: algorithm);
+        float[] x = KernelDevices.Numbers(s.InputCount, 1), w = KernelDevices.Numbers(s.WeightCount, 2), bias = KernelDevices.Numbers(s.O, 3);
+        float[] residual = KernelDevices.Numbers(s.OutputCount, 4), before = [.. residual], expected = new float[s.OutputCount];
+        Conv2d.Reference.Forward(x, w, bias, expected, s, residual);
+        Check([x, w, bias, residual], expected, Sevens(s.OutputCount), algorithm, "y", v => Conv2d.Forward(k, v[0], v[1], v[2], v[4], s, default, v[3]));
+        Assert.Equal(before, residual);
+    }
+
     /// The filter kept from an earlier call gives the bits of one that is transformed anew; a view of another length is refused.
     [Theory]
     [InlineData(ConvAlgorithm.F2)]

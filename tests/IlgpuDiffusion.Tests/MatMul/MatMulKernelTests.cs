@@ -47,7 +47,7 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
         ForEveryFlag(batch, m, n, k, (s, bias) =>
         {
             foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
-                Check(s, bias, v => Product.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, isa), isa.ToString());
+                Check(s, bias, v => Product.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[3], s, ArrayView<float>.Empty, isa), isa.ToString());
         });
 
     [Theory]
@@ -71,6 +71,35 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
             Check(s, bias, v => Product.ForwardV1(devices.OpenCl, v[0], v[1], v[2], v[3], s), "V1", devices.RunOpenCl);
             Check(s, bias, v => Product.ForwardV2(devices.OpenCl, v[0], v[1], v[2], v[3], s), "V2", devices.RunOpenCl);
         });
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void A_residual_is_added_on_every_device_and_is_not_written_to(int batch, int m, int n, int k)
+    {
+        MatMulShape s = new(batch, m, n, k, TransposeB: true);
+        float[] a = KernelDevices.Numbers((long)batch * m * k, 1), b = KernelDevices.Numbers((long)batch * n * k, 2);
+        float[] residual = KernelDevices.Numbers((long)batch * m * n, 4), before = [.. residual];
+        foreach (float[] bias in new[] { KernelDevices.Numbers(n, 3), [] })
+        {
+            float[] expected = new float[residual.Length];
+            Product.Reference.Forward(a, b, bias, expected, s, residual);
+            foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
+                Same(v => Product.ForwardCpu(devices.CpuTwo.Cpu!, v[0], v[1], v[2], v[4], s, v[3], isa), isa.ToString());
+            float[] one = Same(v => Product.Forward(devices.Cpu, v[0], v[1], v[2], v[4], s, v[3]), "cpu");
+            Assert.Equal(one, Same(v => Product.Forward(devices.CpuTwo, v[0], v[1], v[2], v[4], s, v[3]), "cpu, two threads"));
+            Same(v => Product.Forward(devices.Simulator, v[0], v[1], v[2], v[4], s, v[3]), "simulated");
+            Same(v => Product.Forward(devices.Ptx, v[0], v[1], v[2], v[4], s, v[3]), "interpreted");
+
+            float[] Same(Action<ArrayView<float>[]> kernel, string what)
+            {
+                float[] c = KernelDevices.Numbers(residual.Length, 5);
+                devices.Run([a, b, bias, residual, c], kernel);
+                KernelDevices.AssertClose(expected, c, Tolerance, $"{what}, {s}, c");
+                Assert.Equal(before, residual);
+                return c;
+            }
+        }
+    }
 
     [Theory]
     [InlineData(1, 300, 700, 300)]
@@ -101,7 +130,7 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
             foreach (CpuIsa isa in Enum.GetValues<CpuIsa>())
             {
                 float[][] results = [.. new[] { devices.Cpu.Cpu!, devices.CpuTwo.Cpu!, three }.Select(
-                    pool => Check(s, bias, v => Product.ForwardCpu(pool, v[0], v[1], v[2], v[3], s, isa), isa.ToString()))];
+                    pool => Check(s, bias, v => Product.ForwardCpu(pool, v[0], v[1], v[2], v[3], s, default, isa), isa.ToString()))];
                 Assert.Equal(results[0], results[1]);
                 Assert.Equal(results[0], results[2]);
             }
@@ -117,6 +146,14 @@ public sealed class MatMulKernelTests(KernelDevices devices) : IClassFixture<Ker
             v => Product.Forward(devices.Cpu, v[0], v[1], ArrayView<float>.Empty, v[2], new MatMulShape(1, 2, 2, 4))));
         Assert.Contains("a holds 6 floats", e.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(3, false)]
+    [InlineData(4, true)]
+    public void A_residual_of_another_size_or_beside_a_sum_that_goes_on_is_refused(int length, bool accumulate) =>
+        Assert.Throws<ArgumentException>(() => devices.Run(
+            [new float[8], new float[8], new float[4], new float[length]],
+            v => Product.Forward(devices.Cpu, v[0], v[1], ArrayView<float>.Empty, v[2], new MatMulShape(1, 2, 2, 4, Accumulate: accumulate), v[3])));
 
     [Theory]
     [InlineData(1, 1)]

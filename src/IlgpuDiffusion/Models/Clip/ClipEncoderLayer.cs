@@ -24,10 +24,10 @@ sealed class ClipEncoderLayer(WeightScope w, ClipLayerShape shape)
     {
         Tensor h = layerNorm1.Forward(tape, x);
         h = Ops.Attention.Forward(tape, qProj.Forward(tape, h), kProj.Forward(tape, h), vProj.Forward(tape, h), shape.Heads, shape.Causal);
-        x = Ops.Add.Forward(tape, x, outProj.Forward(tape, h));
+        x = outProj.Forward(tape, h, x);
 
         h = fc1.Forward(tape, layerNorm2.Forward(tape, x));
         h = shape.Act == "gelu" ? Ops.Gelu.Forward(tape, h) : Ops.QuickGelu.Forward(tape, h);
-        return w.Traced(Ops.Add.Forward(tape, x, fc2.Forward(tape, h)));
+        return w.Traced(fc2.Forward(tape, h, x));
     }
 }

@@ -38,6 +38,6 @@ sealed class ConvStage
         if (conv1 is null)
             return h;
         h = norm1!.Forward(tape, conv1.Forward(tape, h), silu: true);
-        return residual ? Ops.Add.Forward(tape, x, conv2!.Forward(tape, h)) : h;
+        return residual ? conv2!.Forward(tape, h, x) : h;
     }
 }

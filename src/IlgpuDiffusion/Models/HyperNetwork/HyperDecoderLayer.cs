@@ -35,10 +35,10 @@ sealed class HyperDecoderLayer
     public Tensor Forward(Tape tape, Tensor x, Tensor memory)
     {
         Tensor h = norm1.Forward(tape, x);
-        x = Ops.Add.Forward(tape, x, selfAttention.Forward(tape, h, h));
+        x = selfAttention.Forward(tape, h, h, x);
         if (crossAttention is not null)
-            x = Ops.Add.Forward(tape, x, crossAttention.Forward(tape, norm2!.Forward(tape, x), memory));
+            x = crossAttention.Forward(tape, norm2!.Forward(tape, x), memory, x);
         h = Ops.Gelu.Forward(tape, linear1.Forward(tape, norm3.Forward(tape, x)));
-        return Ops.Add.Forward(tape, x, linear2.Forward(tape, h));
+        return linear2.Forward(tape, h, x);
     }
 }

@@ -19,9 +19,9 @@ sealed class BasicTransformerBlock(WeightScope w, int channels, int contextChann
     public Tensor Forward(Tape tape, Tensor x, Tensor context)
     {
         Tensor h = norm1.Forward(tape, x);
-        x = Ops.Add.Forward(tape, attn1.Forward(tape, h, h), x);
-        x = Ops.Add.Forward(tape, attn2.Forward(tape, norm2.Forward(tape, x), context), x);
+        x = attn1.Forward(tape, h, h, x);
+        x = attn2.Forward(tape, norm2.Forward(tape, x), context, x);
         h = Ops.Geglu.Forward(tape, ffIn.Forward(tape, norm3.Forward(tape, x)));
-        return w.Traced(Ops.Add.Forward(tape, ffOut.Forward(tape, h), x));
+        return w.Traced(ffOut.Forward(tape, h, x));
     }
 }

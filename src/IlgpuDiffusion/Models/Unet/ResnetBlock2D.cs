@@ -21,8 +21,7 @@ sealed class ResnetBlock2D(WeightScope w, int inChannels, int outChannels, int t
         Tensor h = conv1.Forward(tape, norm1.Forward(tape, x, silu: true));
         if (timeEmbProj is not null)
             h = Ops.AddChannels.Forward(tape, h, timeEmbProj.Forward(tape, time!));
-        h = conv2.Forward(tape, norm2.Forward(tape, h, silu: true));
-        Tensor y = Ops.Add.Forward(tape, convShortcut?.Forward(tape, x) ?? x, h);
+        Tensor y = conv2.Forward(tape, norm2.Forward(tape, h, silu: true), convShortcut?.Forward(tape, x) ?? x);
         return w.Traced(scale == 1 ? y : Ops.Scale.Forward(tape, y, 1 / scale));
     }
 }

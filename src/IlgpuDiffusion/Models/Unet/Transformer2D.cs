@@ -10,9 +10,9 @@ sealed class Transformer2D
 {
     readonly WeightScope scope;
     readonly GroupNorm norm;
-    readonly Func<Tape, Tensor, Tensor> projIn;
+    readonly Func<Tape, Tensor, Tensor?, Tensor> projIn;
     readonly BasicTransformerBlock[] blocks;
-    readonly Func<Tape, Tensor, Tensor> projOut;
+    readonly Func<Tape, Tensor, Tensor?, Tensor> projOut;
 
     public Transformer2D(WeightScope w, UNetConfig config, int level)
     {
@@ -32,14 +32,14 @@ sealed class Transformer2D
     public Tensor Forward(Tape tape, Tensor x, Tensor context)
     {
         Shape pixels = x.Shape;
-        Tensor h = projIn(tape, norm.Forward(tape, x));
+        Tensor h = projIn(tape, norm.Forward(tape, x), null);
         h = Ops.Reshape.Forward(tape, h, [pixels[0], pixels[1] * pixels[2], pixels[3]]);
         foreach (BasicTransformerBlock block in blocks)
             h = block.Forward(tape, h, context);
-        h = projOut(tape, Ops.Reshape.Forward(tape, h, pixels));
-        return scope.Traced(Ops.Add.Forward(tape, h, x));
+        return scope.Traced(projOut(tape, Ops.Reshape.Forward(tape, h, pixels), x));
     }
 
-    static Func<Tape, Tensor, Tensor> Projection(WeightScope w, int channels, bool linear) =>
+    // The last argument is a residual.
+    static Func<Tape, Tensor, Tensor?, Tensor> Projection(WeightScope w, int channels, bool linear) =>
         linear ? new Linear(w, channels, channels).Forward : new Conv2d(w, channels, channels, 1).Forward;
 }

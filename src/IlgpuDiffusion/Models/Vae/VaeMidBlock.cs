@@ -36,8 +36,9 @@ sealed class VaeMidBlock
         if (attention is not null)
         {
             Shape pixels = x.Shape;
-            Tensor h = Ops.Reshape.Forward(tape, groupNorm!.Forward(tape, x), [pixels[0], pixels[1] * pixels[2], pixels[3]]);
-            x = Ops.Add.Forward(tape, Ops.Reshape.Forward(tape, attention.Forward(tape, h, h), pixels), x);
+            Shape tokens = [pixels[0], pixels[1] * pixels[2], pixels[3]];
+            Tensor h = Ops.Reshape.Forward(tape, groupNorm!.Forward(tape, x), tokens);
+            x = Ops.Reshape.Forward(tape, attention.Forward(tape, h, h, Ops.Reshape.Forward(tape, x, tokens)), pixels);
         }
 
         return resnet1.Forward(tape, x);

@@ -21,8 +21,8 @@ sealed class VitLayer(WeightScope w, VitConfig config)
     {
         Tensor h = before.Forward(tape, x);
         h = Ops.Attention.Forward(tape, query.Forward(tape, h), key.Forward(tape, h), value.Forward(tape, h), config.NumAttentionHeads);
-        x = Ops.Add.Forward(tape, x, dense.Forward(tape, h));
+        x = dense.Forward(tape, h, x);
         h = Ops.Gelu.Forward(tape, intermediate.Forward(tape, after.Forward(tape, x)));
-        return w.Traced(Ops.Add.Forward(tape, x, output.Forward(tape, h)));
+        return w.Traced(output.Forward(tape, h, x));
     }
 }

@@ -7,19 +7,25 @@ using Kernel = IlgpuDiffusion.Kernels.Adapters.LoraLinear;
 
 namespace IlgpuDiffusion.Ops;
 
-/// y = x Wᵀ + b + s (x Aᵀ) Bᵀ, W's change s·B·A never formed. Keeps x and x Aᵀ.
+/// y = x Wᵀ + b + s (x Aᵀ) Bᵀ + residual, W's change s·B·A never formed. Keeps x and x Aᵀ.
 public static class LoraLinear
 {
     /// x (…, K), weight (N, K), bias (N) or null, down A (r, K), up B (N, r); or one pair for each of the S samples along x's first axis:
-    /// down (S, r, K), up (S, N, r). Returns (…, N).
-    public static Tensor Forward(Tape tape, Tensor x, Tensor weight, Tensor? bias, Tensor down, Tensor up, float scale)
+    /// down (S, r, K), up (S, N, r). residual (…, N) or null. Returns (…, N).
+    public static Tensor Forward(Tape tape, Tensor x, Tensor weight, Tensor? bias, Tensor down, Tensor up, float scale, Tensor? residual = null)
     {
         LoraShape s = ShapeOf(x.Shape, weight.Shape, down.Shape, up.Shape);
         Tensor y = tape.New(x.Shape.WithLast(s.Out));
+        Linear.CheckResidual("LoraLinear", residual, y);
         Tensor xa = tape.New([s.Samples * s.Rows, s.Rank]);
         Kernel.Forward(
-            tape.Kernels, x.View, weight.View, bias?.View ?? ArrayView<float>.Empty, down.View, up.View, scale, y.View, xa.View, s);
-        tape.Record(y, [x, weight, bias, down, up], dy => Backward(tape, x, weight, bias, down, up, scale, xa, dy, s));
+            tape.Kernels, x.View, weight.View, bias?.View ?? ArrayView<float>.Empty, down.View, up.View, scale, y.View, xa.View, s,
+            residual?.View ?? ArrayView<float>.Empty);
+        tape.Record(y, [x, weight, bias, down, up, residual], dy =>
+        {
+            tape.AccumulateResidual(residual, dy);
+            Backward(tape, x, weight, bias, down, up, scale, xa, dy, s);
+        });
         return y;
     }
 
