@@ -184,7 +184,7 @@ static unsafe class Panels
         Vector256.Create(Vector128.Load(lines[0] + k), Vector128.Load(lines[4] + k)),
         Vector256.Create(Vector128.Load(lines[8] + k), Vector128.Load(lines[12] + k)));
 
-    /// Runs are short, some hundred floats at most: in this loop they cost less than in the library's copy, which is called and chooses among its ways.
+    /// Runs are short, some hundred floats at most, so the loop is written out where the library's copy would be a call.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Copy(float* from, float* to, int count)
     {
